@@ -1,0 +1,64 @@
+"""Checkpoints: written whole or not at all, the last two kept, checked, and read without running code."""
+
+import hashlib
+import io
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_lab.errors import GanLabError
+from gan_lab.runs import write_whole
+
+FORMAT = 1
+KEPT = 2
+
+_log = logging.getLogger(__name__)
+
+
+def save(folder: Path, step: int, content: dict[str, Any]) -> None:
+    """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as the checkpoint of ``step``.
+
+    Beside it stands its SHA-256, as ``sha256sum --check`` reads it.
+    """
+    folder.mkdir(exist_ok=True)
+    path = folder / f"step_{step:08d}.pt"
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "step": step, **content}, buffer)
+    data = buffer.getvalue()
+    # The sum goes first: a crash in between leaves a sum without a checkpoint, which nobody misses.
+    write_whole(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
+    write_whole(path, data)
+    for old in _all(folder)[:-KEPT]:
+        old.unlink()
+        _sum(old).unlink(missing_ok=True)
+
+
+def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The newest sound checkpoint in ``folder``, or None where there is none; damaged ones are named."""
+    for path in reversed(_all(folder)):
+        data = path.read_bytes()
+        if not _sum(path).exists() or _sum(path).read_text().split()[0] != hashlib.sha256(data).hexdigest():
+            _log.warning("%s is damaged: going on from the checkpoint before it", path)
+            continue
+        content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        if content.get("format") != FORMAT:
+            raise GanLabError(
+                f"{path} has checkpoint format {content.get('format')!r}, and this gan-lab reads "
+                f"format {FORMAT}: use the version that wrote it, or rerun=true"
+            )
+        return content
+    return None
+
+
+def _sum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _all(folder: Path) -> list[Path]:
+    name = re.compile(r"step_\d{8,}\.pt")
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))

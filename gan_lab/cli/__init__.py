@@ -1,0 +1,42 @@
+"""The shell: one small file a command, each imported only when it is called."""
+
+from importlib import import_module
+
+import click
+
+# name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
+COMMANDS = {
+    "train": "Train a GAN, or sweep over many: gan-lab train activation=elu.",
+    "sample": "Draw a picture from a finished or running run.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = import_module(f"gan_lab.cli.{cmd_name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gan-lab")
+def main() -> None:
+    """Which activation function should this GAN use? Train, compare, and look.
+
+    \b
+    gan-lab train activation=elu
+    gan-lab train -m activation=sigmoid,tanh,relu,leaky_relu,prelu,elu seeds=10
+    gan-lab sample outputs/digits/<run>
+    tensorboard --logdir outputs/digits
+    """

@@ -1,0 +1,46 @@
+"""``gan-lab sample``: a picture from a run."""
+
+from pathlib import Path
+
+import click
+
+from gan_lab.cli.failures import one_sentence
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, help="Which of the run's seeds; the first if not given.")
+@click.option("--number", type=click.IntRange(1), default=64, help="How many samples.")
+@click.option("--noise", type=click.IntRange(0), default=0, help="Which random stream of latents.")
+@click.option("--interpolate", is_flag=True, help="Rows that walk from one latent to another.")
+@click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The PNG file; a name in the run's folder if not given.",
+)
+def command(
+    run: Path,
+    seed: int | None,
+    number: int,
+    noise: int,
+    interpolate: bool,
+    device: str,
+    output: Path | None,
+) -> None:
+    """Draw samples of the generator in the folder RUN, finished or still running."""
+    with one_sentence():
+        from gan_lab.devices import select_device
+        from gan_lab.jobs.sampling import draw, load
+
+        trained = load(run)
+        seed = trained.seeds[0] if seed is None else seed
+        kind = "interpolation" if interpolate else "samples"
+        output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"
+        if interpolate:
+            samples = trained.interpolate(number, seed, noise, device=select_device(device))
+        else:
+            samples = trained.sample(number, seed, noise, device=select_device(device))
+        draw(trained, samples, output)
+        click.echo(output)

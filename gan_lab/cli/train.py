@@ -1,0 +1,25 @@
+"""``gan-lab train``: everything after it goes to Hydra as it stands."""
+
+import os
+import sys
+
+import click
+
+from gan_lab.cli.failures import one_sentence
+
+
+@click.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Train one configuration, or with -m a sweep of them."""
+    # Hydra then raises what went wrong instead of printing it over several lines.
+    debug = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = ["gan-lab train", *arguments]
+    with one_sentence(debug=debug):
+        from gan_lab.jobs.train import main
+
+        main()

@@ -1,0 +1,111 @@
+"""Data sets as tensors that are indexed where they live."""
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from gan_lab.errors import DataError
+
+
+class Samples:
+    """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) or None."""
+
+    def __init__(self, data: Tensor, *, name: str, labels: Tensor | None = None) -> None:
+        if not len(data):
+            raise DataError(f"dataset {name} is empty")
+        self.data, self.name, self.labels = data, name, labels
+        self.device = data.device
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.data.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def to(self, device: torch.device) -> "Samples":
+        """Have batches made on ``device``; the data move there if they leave half of its memory free."""
+        self.device = device
+        if device.type != "cuda" or self._bytes < torch.cuda.mem_get_info(device)[0] / 2:
+            self._move(device)
+        return self
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Samples at ``indices`` (...), as float32 (..., *shape) on the training device."""
+        gathered = self._gather(indices.to(self.data.device))
+        if gathered.device != self.device:
+            gathered = gathered.pin_memory().to(self.device, non_blocking=True)
+        return self._decode(gathered)
+
+    def draw(self, samples: Tensor) -> Tensor:
+        """(n, *shape) -> a picture of them, (3, H, W) uint8."""
+        raise NotImplementedError
+
+    @property
+    def _bytes(self) -> int:
+        return self.data.numel() * self.data.element_size()
+
+    def _move(self, device: torch.device) -> None:
+        self.data = self.data.to(device)
+
+    def _gather(self, indices: Tensor) -> Tensor:
+        return self.data[indices]
+
+    def _decode(self, gathered: Tensor) -> Tensor:
+        return gathered
+
+
+class Images(Samples):
+    """``data``: (N, C, H, W) uint8; batches are in [-1, 1]."""
+
+    def _decode(self, gathered: Tensor) -> Tensor:
+        return gathered.float().div_(127.5).sub_(1)
+
+    @staticmethod
+    def draw(samples: Tensor) -> Tensor:
+        """A near square grid; small images are magnified by a whole factor, so that a cell has 32 pixels."""
+        times = max(1, 32 // samples.shape[-1])
+        pixels = samples.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255)
+        large = pixels.repeat_interleave(times, 2).repeat_interleave(times, 3)
+        grid: Tensor = make_grid(large, nrow=math.ceil(math.sqrt(len(large))), padding=2)
+        return grid.to(torch.uint8)
+
+
+class Points(Samples):
+    """``data``: (N, 2) float32 drawn from a mixture of Gaussians at ``centres`` (K, 2), each with ``std``."""
+
+    def __init__(self, data: Tensor, *, name: str, labels: Tensor, centres: Tensor, std: float) -> None:
+        super().__init__(data, name=name, labels=labels)
+        self.centres, self.std = centres, std
+
+    def draw(self, samples: Tensor) -> Tensor:
+        """Scatter plot over the true modes, marked by crosses; the axes are those of the data."""
+        points = samples.detach().float().cpu().numpy()
+        canvas, axes, limit = self._canvas
+        cloud = axes.scatter(points[:, 0], points[:, 1], s=6, c="tab:blue", alpha=0.6, linewidths=0)
+        outside = int((np.abs(points) > limit).any(axis=1).sum())
+        note = axes.text(0.02, 0.02, f"{outside} outside" if outside else "", transform=axes.transAxes)
+        canvas.draw()
+        picture = torch.from_numpy(np.array(canvas.buffer_rgba())[..., :3].copy())
+        cloud.remove()
+        note.remove()
+        return picture.permute(2, 0, 1).contiguous()
+
+    @cached_property
+    def _canvas(self) -> tuple[Any, Any, float]:
+        # One figure for all pictures, and not pyplot's: no window, no global state, no half second each.
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        limit = 1.3 * float(self.centres.abs().max()) + 3 * self.std
+        figure = Figure(figsize=(4, 4), dpi=100, layout="tight")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axes.scatter(self.centres[:, 0], self.centres[:, 1], marker="+", c="tab:red", s=60, zorder=3)
+        return canvas, axes, limit

@@ -1,0 +1,35 @@
+"""scikit-learn's handwritten digits: real data that is already there."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from gan_lab.datasets.base import Images
+from gan_lab.errors import ConfigurationError
+from gan_lab.seeding import stream
+
+TRAINING = 1200
+
+
+def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
+    """1,797 grey images of 8x8 pixels in 17 shades (Alpaydin and Kaynak 1998), resized bilinearly.
+
+    ``split``: all, or train (1,200) and test (597) of one fixed shuffling.
+    """
+    from sklearn.datasets import load_digits
+
+    if not isinstance(size, int) or not 4 <= size <= 1024:
+        raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
+    bunch = load_digits()
+    shades = torch.from_numpy(bunch.images).float()[:, None] * (255 / 16)
+    order = torch.randperm(len(shades), generator=stream(0, "digits split"))
+    splits: dict[str, Tensor] = {
+        "all": torch.arange(len(shades)),
+        "train": order[:TRAINING],
+        "test": order[TRAINING:],
+    }
+    if split not in splits:
+        raise ConfigurationError(f"dataset.split must be one of {', '.join(splits)}, got {split!r}")
+    resized = interpolate(shades, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)
+    rows = splits[split]
+    return Images(resized[rows], name=name, labels=torch.from_numpy(bunch.target)[rows])

@@ -1,0 +1,55 @@
+"""Two-dimensional mixtures of Gaussians, where every mode is known and counted."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gan_lab.datasets.base import Points
+from gan_lab.errors import ConfigurationError
+from gan_lab.seeding import stream
+
+
+def ring(
+    modes: int = 8,
+    radius: float = 1.0,
+    std: float = 0.01,
+    size: int = 100_000,
+    data_seed: int = 0,
+    name: str = "ring",
+) -> Points:
+    """Gaussians at equal angles on a circle; the defaults are those of PacGAN's code (Lin et al. 2018)."""
+    _check(modes=modes, radius=radius, std=std, size=size)
+    # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
+    angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
+    return _mixture(torch.stack([angles.cos(), angles.sin()], 1) * radius, std, size, data_seed, name)
+
+
+def grid(
+    side: int = 5,
+    spacing: float = 2.0,
+    std: float = 0.05,
+    size: int = 100_000,
+    data_seed: int = 0,
+    name: str = "grid",
+) -> Points:
+    """side x side Gaussians around the origin; the defaults are those of PacGAN's code (Lin et al. 2018)."""
+    _check(side=side, spacing=spacing, std=std, size=size)
+    ticks = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
+    return _mixture(torch.cartesian_prod(ticks, ticks), std, size, data_seed, name)
+
+
+def _mixture(centres: Tensor, std: float, size: int, data_seed: int, name: str) -> Points:
+    generator = stream(data_seed, "mixture")
+    labels = torch.randint(len(centres), (size,), generator=generator)
+    points = centres[labels] + std * torch.randn(size, 2, generator=generator, dtype=torch.float64)
+    return Points(points.float(), name=name, labels=labels, centres=centres.float(), std=std)
+
+
+def _check(**numbers: float) -> None:
+    for key, value in numbers.items():
+        whole = key in ("modes", "side", "size")
+        kind: type | tuple[type, ...] = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < math.inf:
+            wanted = "a whole number of at least 1" if whole else "a number above 0"
+            raise ConfigurationError(f"dataset.{key} must be {wanted}, got {value!r}")

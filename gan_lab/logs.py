@@ -1,0 +1,105 @@
+"""What a run writes while it trains, a folder a seed: TensorBoard events, ``stats.jsonl`` and pictures.
+
+Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
+``accuracy/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``, ``configuration``.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.api_pb2 import Status as SessionStatus
+from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_summary_metadata
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+from torchvision.io import write_png
+
+# Numbers of the HPARAMS tab: those that every run has.
+HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
+
+
+class SeedLog:
+    """The log of one seed; opened at a step, it forgets whatever was written after that step."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        _forget_after(folder / "stats.jsonl", step)
+        self._stats = (folder / "stats.jsonl").open("a")
+        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+
+    def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
+        """One line in ``stats.jsonl`` (non-finite values as null) and one point a tag in TensorBoard."""
+        line = {"step": step} | {n: v if math.isfinite(v) else None for n, v in numbers.items()}
+        self._stats.write(json.dumps(line) + "\n")
+        self._stats.flush()
+        for name, value in numbers.items():
+            self._events.add_scalar(name, value, step)
+
+    def speed(self, step: int, steps_per_second: float) -> None:
+        """Only in TensorBoard: ``stats.jsonl`` holds what is the same on every machine."""
+        self._events.add_scalar("speed/steps_per_second", steps_per_second, step)
+
+    def picture(self, step: int, picture: Tensor) -> None:
+        """(3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
+        path = self.folder / "samples" / f"step_{step:06d}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_png(picture, str(path))
+        self._events.add_image("samples", picture, step)
+
+    def histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
+        for name, (weight, gradient) in weights.items():
+            tag = name.replace(".", "/")
+            self._events.add_histogram(f"weights/{tag}", weight.float(), step)
+            if gradient is not None and gradient.isfinite().all():
+                self._events.add_histogram(f"gradients/{tag}", gradient.float(), step)
+
+    def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
+        """The resolved configuration as text, and this seed's row in the HPARAMS tab."""
+        self._events.add_text("configuration", f"```yaml\n{configuration}\n```", 0)
+        experiment, session, _ = hparams(dict(hyperparameters), dict.fromkeys(HEADLINES, 0.0))  # type: ignore[no-untyped-call]
+        self._summary(experiment)
+        self._summary(session)
+
+    def end(self, *, well: bool) -> None:
+        status = SessionStatus.STATUS_SUCCESS if well else SessionStatus.STATUS_FAILURE
+        content = HParamsPluginData(session_end_info=SessionEndInfo(status=status))
+        metadata = create_summary_metadata(hparams_plugin_data_pb=content)
+        self._summary(Summary(value=[Summary.Value(tag=SESSION_END_INFO_TAG, metadata=metadata)]))
+
+    def _summary(self, summary: Any) -> None:
+        # Through the writer's file: `add_hparams` would open a run of its own beside this one.
+        self._events._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        self._stats.close()
+        self._events.close()
+
+
+def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:
+    """{tag: (S,)} -> a dictionary a seed, in one copy from the device."""
+    table = torch.stack([n.float() for n in numbers.values()], dim=1).tolist()
+    return [dict(zip(numbers, row, strict=True)) for row in table]
+
+
+def read_stats(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a seed's ``stats.jsonl``; a last line that was cut off by a crash is left out."""
+    path = folder / "stats.jsonl"
+    return [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
+
+
+def _forget_after(path: Path, step: int) -> None:
+    if path.exists():
+        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in kept))
+
+
+def _whole_lines(path: Path) -> Sequence[str]:
+    text = path.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()

@@ -1,0 +1,104 @@
+"""The training loop: what is due at this step, the discriminator's turns, the generator's turn."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from gan_lab.adversarial import Numbers
+from gan_lab.batches import Batches
+from gan_lab.engines import Engine, Member
+
+
+class Due(NamedTuple):
+    log: bool
+    samples: bool
+    checkpoint: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When something is due, in steps (0 is never); the last step is due for everything that is on."""
+
+    steps: int
+    log: int
+    samples: int
+    checkpoint: int
+    checkpoint_minutes: float | None = None
+
+    def at(self, step: int, minutes_since_checkpoint: float) -> Due:
+        def due(every: int) -> bool:
+            return every > 0 and (step % every == 0 or step == self.steps)
+
+        limit = self.checkpoint_minutes
+        late = limit is not None and minutes_since_checkpoint >= limit
+        return Due(due(self.log), due(self.samples), due(self.checkpoint) or late)
+
+
+class Observer(Protocol):
+    """Whom the loop tells. An observer reads; nothing that it does changes the run."""
+
+    def step(self, step: int) -> None: ...
+    def numbers(self, step: int, seeds: Sequence[int], numbers: Numbers) -> None: ...
+    def samples(self, step: int, engine: Engine) -> None: ...
+    def diverged(self, step: int, member: Member) -> None: ...
+    def checkpoint(self, step: int, members: Sequence[Member]) -> None: ...
+    def stop_asked(self) -> bool: ...
+
+
+def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observer, first: int = 0) -> int:
+    """Train from step ``first`` until ``schedule.steps`` are done; returns the number of steps done.
+
+    It ends early, with a checkpoint, when the observer asks or when every seed has diverged.
+    """
+    step, saved = first, time.monotonic()
+    numbers: Numbers = {}
+    losses: list[Tensor] = []
+    good = engine.members()
+    while True:
+        due = schedule.at(step, (time.monotonic() - saved) / 60)
+        stop = step == schedule.steps or observer.stop_asked()
+        if losses and (stop or any(due)):
+            # Only here does the processor wait for the device; until now everything was queued.
+            broken = first_non_finite(losses)
+            for index, steps_before in broken.items():
+                observer.diverged(step - len(losses) + 1 + steps_before, good[index])
+            if len(broken) == len(engine.seeds):
+                observer.checkpoint(step, [])
+                return step
+            if broken:
+                healthy = [k for k in range(len(engine.seeds)) if k not in broken]
+                current = engine.members()
+                engine = engine.keep([current[k] for k in healthy])
+                batches.keep(engine.seeds)
+                numbers = {name: values[healthy] for name, values in numbers.items()}
+            losses, good = [], engine.members()
+        fresh = step > first
+        if due.log and fresh:
+            observer.numbers(step, engine.seeds, numbers)
+        if due.samples and (fresh or step == 0):
+            observer.samples(step, engine)
+        if fresh and (due.checkpoint or stop):
+            observer.checkpoint(step, good)
+            saved = time.monotonic()
+        if stop:
+            return step
+
+        discriminator_batches, generator_batch = batches(step)
+        for batch in discriminator_batches:
+            numbers = engine.discriminator_step(batch)
+        numbers = numbers | engine.generator_step(generator_batch)
+        losses.append(numbers["loss/discriminator"] + numbers["loss/generator"])
+        step += 1
+        observer.step(step)
+
+
+def first_non_finite(losses: Sequence[Tensor]) -> dict[int, int]:
+    """[(S,), ...] -> index of each seed with a loss that is not finite: position of its first one."""
+    bad = ~torch.stack(list(losses)).isfinite()
+    found = bad.any(dim=0).tolist()
+    where = bad.int().argmax(dim=0).tolist()
+    return {k: where[k] for k, is_bad in enumerate(found) if is_bad}

@@ -1,0 +1,1 @@
+"""Generators and discriminators: textbook modules that know nothing of seeds."""

@@ -1,0 +1,111 @@
+"""Fully connected networks, for points and for small images."""
+
+import itertools
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.errors import ConfigurationError
+from gan_lab.models.layers import FOR_FEATURES, at_least_one, needs_bias, normalise, spectral_normalise
+
+Activation = Callable[[], nn.Module]
+
+
+class Hidden(nn.Module):
+    """Linear, normalisation, activation."""
+
+    def __init__(self, inputs: int, width: int, activation: Activation, normalisation: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, width, bias=needs_bias(normalisation))
+        self.norm = normalise(FOR_FEATURES, normalisation, width)
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.norm(self.linear(x)))
+        return out
+
+
+def hidden_layers(
+    inputs: int, width: int, depth: int, activation: Activation, normalisation: str
+) -> nn.Sequential:
+    sizes = [inputs] + [width] * depth
+    return nn.Sequential(*(Hidden(a, b, activation, normalisation) for a, b in itertools.pairwise(sizes)))
+
+
+class Generator(nn.Module):
+    """(B, L) -> (B, *shape): tanh at the end for images, nothing for points."""
+
+    def __init__(
+        self,
+        latent_size: int,
+        shape: tuple[int, ...],
+        activation: Activation,
+        width: int = 128,
+        depth: int = 3,
+        normalisation: str = "none",
+    ) -> None:
+        super().__init__()
+        at_least_one(latent_size=latent_size, width=width, depth=depth)
+        self.shape = tuple(shape)
+        self.hidden = hidden_layers(latent_size, width, depth, activation, normalisation)
+        self.output = nn.Linear(width, prod(shape))
+        self.squash = nn.Tanh() if len(shape) == 3 else nn.Identity()
+
+    def forward(self, latent: Tensor) -> Tensor:
+        samples: Tensor = self.squash(self.output(self.hidden(latent)))
+        return samples.view(len(latent), *self.shape)
+
+
+class Discriminator(nn.Module):
+    """(B, *shape) -> (B,) logits."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        activation: Activation,
+        width: int = 128,
+        depth: int = 3,
+        normalisation: str = "none",
+    ) -> None:
+        super().__init__()
+        at_least_one(width=width, depth=depth)
+        self.hidden = hidden_layers(prod(shape), width, depth, activation, normalisation)
+        self.output = nn.Linear(width, 1)
+        if normalisation == "spectral":
+            spectral_normalise(self)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.hidden(samples.flatten(1)))
+        return logits.squeeze(1)
+
+
+class MaxoutDiscriminator(nn.Module):
+    """(B, *shape) -> (B / packing,) logits: maxout units (Goodfellow et al. 2013), as PacGAN has them.
+
+    Each of ``width`` units is the largest of ``pieces`` affine maps. With ``packing`` m, m samples are
+    judged together (Lin et al. 2018), so the batch must be a multiple of m.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 200, depth: int = 3, pieces: int = 5, packing: int = 1
+    ) -> None:
+        super().__init__()
+        at_least_one(width=width, depth=depth, pieces=pieces, packing=packing)
+        self.pieces, self.packing = pieces, packing
+        sizes = [packing * prod(shape)] + [width] * depth
+        self.hidden = nn.ModuleList(nn.Linear(a, b * pieces) for a, b in itertools.pairwise(sizes))
+        self.output = nn.Linear(width, 1)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        if len(samples) % self.packing:
+            raise ConfigurationError(
+                f"batch_size must be a multiple of model.discriminator.packing={self.packing}, "
+                f"got {len(samples)}"
+            )
+        x = samples.reshape(len(samples) // self.packing, -1)
+        for layer in self.hidden:
+            x = torch.amax(layer(x).view(len(x), -1, self.pieces), dim=2)
+        logits: Tensor = self.output(x)
+        return logits.squeeze(1)

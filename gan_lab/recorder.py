@@ -1,0 +1,133 @@
+"""The loop's observer: logs, progress bar, pictures, checkpoints and status of one run."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from tqdm import tqdm
+
+from gan_lab import checkpoints
+from gan_lab.adversarial import Numbers
+from gan_lab.datasets.base import Samples
+from gan_lab.engines import Engine, Member
+from gan_lab.logs import SeedLog, rows
+from gan_lab.runs import Status, seed_folder, write_whole
+from gan_lab.seeding import stream
+from gan_lab.signals import StopRequest
+
+
+class Recorder:
+    """Writes what a run leaves behind, from step ``status.step`` on.
+
+    ``frozen``: last good states of seeds that have diverged, by seed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        status: Status,
+        data: Samples,
+        request: StopRequest,
+        *,
+        latent_size: int,
+        pictured: int,
+        histograms: bool,
+        frozen: Sequence[Member] = (),
+    ) -> None:
+        self.folder, self.status, self.data, self.request = folder, status, data, request
+        self.latent_size, self.pictured, self.histograms = latent_size, pictured, histograms
+        self.frozen = {member.seed: member for member in frozen}
+        self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
+        self._before = status.seconds
+        self._begun = self._last = time.monotonic()
+        self._last_step = status.step
+        self._bar = tqdm(
+            total=status.steps,
+            initial=status.step,
+            unit="step",
+            disable=None,  # not where nobody watches
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
+        if self.status.step == 0:
+            for seed, log in self.logs.items():
+                log.begin(configuration, {**hyperparameters, "seed": seed})
+        self.status.state, self.status.started = "running", self.status.started or now()
+        self.status.save(self.folder)
+
+    def step(self, step: int) -> None:
+        self._bar.update()
+
+    def numbers(self, step: int, seeds: Sequence[int], numbers: Numbers) -> None:
+        table = rows(numbers)
+        speed = (step - self._last_step) / max(time.monotonic() - self._last, 1e-9)
+        self._last, self._last_step = time.monotonic(), step
+        for seed, row in zip(seeds, table, strict=True):
+            self.logs[seed].scalars(step, row)
+            self.logs[seed].speed(step, speed)
+        mean = {n: sum(row[n] for row in table) / len(table) for n in table[0]}
+        self._bar.set_postfix_str(
+            f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}", refresh=False
+        )
+
+    def samples(self, step: int, engine: Engine) -> None:
+        latent = torch.stack(
+            [
+                torch.randn(self.pictured, self.latent_size, generator=stream(seed, "samples"))
+                for seed in engine.seeds
+            ]
+        )
+        pictured = engine.generate(latent.to(engine.setup.device)).cpu()
+        for index, seed in enumerate(engine.seeds):
+            self.logs[seed].picture(step, self.data.draw(pictured[index]))
+            if self.histograms:
+                self.logs[seed].histograms(step, engine.weights(index))
+
+    def diverged(self, step: int, member: Member) -> None:
+        self.status.diverged[member.seed] = step
+        self.frozen[member.seed] = member
+        self._bar.write(
+            f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "
+            "its last good state is kept",
+            file=sys.stderr,
+        )
+
+    def checkpoint(self, step: int, members: Sequence[Member]) -> None:
+        everybody = [*members, *self.frozen.values()]
+        content = {
+            "members": [vars(member) for member in members],
+            "frozen": [vars(member) for member in self.frozen.values()],
+            "diverged": dict(self.status.diverged),
+        }
+        checkpoints.save(self.folder / "checkpoint", step, content)
+        for member in everybody:
+            weights = {n: t.detach().cpu().contiguous() for n, t in member.generator.items()}
+            path = seed_folder(self.folder, member.seed) / "generator.safetensors"
+            write_whole(path, save(weights))
+        self.status.step = step
+        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.save(self.folder)
+
+    def stop_asked(self) -> bool:
+        return self.request.number is not None
+
+    def end(self, state: str, reason: str = "") -> None:
+        """Close everything and write down what became of the run."""
+        self._bar.close()
+        for seed, log in self.logs.items():
+            log.end(well=state == "finished" and seed not in self.status.diverged)
+            log.close()
+        self.status.state, self.status.reason, self.status.ended = state, reason, now()
+        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.save(self.folder)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,150 @@
+"""A run's folder: its name, what stands in it, and what became of the run."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_lab.errors import ConfigurationError, GanLabError
+
+# A longer run of the same configuration goes on from the shorter one, and these keys say where it is and
+# whether to start over; every other key makes another run.
+NOT_IDENTITY = ("steps", "study", "rerun")
+_LONGEST_NAME = 80
+
+
+@dataclass
+class Status:
+    """What ``status.json`` says. ``state``: running, finished, interrupted, failed or diverged.
+
+    step: generator steps done; seconds: training time of all sittings together; shape: of one sample;
+    choices: config group -> chosen name; gains: network -> gain of its initialisation; diverged: seed ->
+    step at which its loss stopped being finite.
+    """
+
+    identity: str
+    state: str
+    step: int
+    steps: int
+    seeds: list[int]
+    shape: list[int]
+    choices: dict[str, str]
+    device: str
+    engine: str
+    seconds: float = 0.0
+    started: str = ""
+    ended: str = ""
+    diverged: dict[int, int] = field(default_factory=dict)
+    gains: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    host: str = field(default_factory=platform.node)
+    process: int = field(default_factory=os.getpid)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        write_whole(folder / "status.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Status | None":
+        """The status in ``folder``, or None where no run has been."""
+        try:
+            text = (folder / "status.json").read_text()
+        except FileNotFoundError:
+            return None
+        try:
+            status = cls(**json.loads(text))
+            status.diverged = {int(seed): step for seed, step in status.diverged.items()}
+            return status
+        except (ValueError, TypeError, AttributeError):
+            raise GanLabError(f"{folder / 'status.json'} is damaged: move it away to go on") from None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have a run's folder to oneself; the operating system releases it when the process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        status = Status.load(folder)
+        who = f"process {status.process} on {status.host}, since {status.started}" if status else "another"
+        raise GanLabError(f"{folder} is being trained by {who}: wait for it, or stop it") from None
+
+
+def identity(cfg: DictConfig) -> str:
+    """64 hexadecimal digits that are the same for the same resolved configuration."""
+    return hashlib.sha256(json.dumps(_identifying(cfg), sort_keys=True).encode()).hexdigest()
+
+
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """The task's part of a configuration that was composed together with Hydra's own."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The task's configuration as plain values, without Hydra's own node."""
+    try:
+        plain = OmegaConf.to_container(without_hydra(cfg), resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(str(error).splitlines()[0]) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def run_name(cfg: DictConfig, overrides: Iterable[str]) -> str:
+    """Folder name: the overrides as far as they are readable, and eight digits of the identity."""
+    said = sorted({o for o in overrides if not o.lstrip("+~").startswith(NOT_IDENTITY)})
+    readable = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(said))[:_LONGEST_NAME].strip(".-,")
+    return f"{readable or 'defaults'}-{identity(cfg)[:8]}"
+
+
+def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
+    """Name of this configuration's folder in a study, whatever words asked for it the first time."""
+    known = sorted(study.glob(f"*-{identity(cfg)[:8]}")) if study.is_dir() else []
+    return known[0].name if known else run_name(cfg, overrides)
+
+
+def study_folder(cfg: DictConfig) -> Path:
+    name = str(cfg.study)
+    if not re.fullmatch(r"\w[\w.,=+ -]*", name):
+        raise ConfigurationError(
+            f"study must be a folder name of letters, digits, spaces and . , = + - _, got {name[:60]!r}"
+        )
+    return Path("outputs") / name
+
+
+def seed_folder(folder: Path, seed: int) -> Path:
+    return folder / f"seed_{seed}"
+
+
+def versions() -> dict[str, str]:
+    names = ("gan-lab", "torch", "torchvision", "hydra-core", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file so that a reader, or a crash, sees the old content or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _identifying(cfg: DictConfig) -> dict[str, Any]:
+    plain = resolved(cfg)
+    return {key: plain[key] for key in plain if key not in NOT_IDENTITY}

@@ -1,0 +1,195 @@
+"""Seeds are a batch dimension: every engine gives each seed what it gets alone."""
+
+import pytest
+import torch
+from conftest import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play
+from torch.testing import assert_close
+
+from gan_lab.engines import PLAYERS, Member, SideBySide, Stacked, choose
+from gan_lab.errors import ConfigurationError
+from gan_lab.jobs.train import Experiment
+
+# Rounding differs between one kernel for all seeds and one a seed; training amplifies it step by step, and
+# Adam's first steps divide small gradients by their own size. A wrong seed, stream or state is off by 1e-2.
+CLOSE = {"rtol": 2e-4, "atol": 2e-5}
+STEPS = 4
+
+
+def same_as_solo(*overrides: str) -> None:
+    together = assembled(*overrides, "seeds=8", "engine=stacked")
+    assert isinstance(together.engine, Stacked)
+    history = play(together, STEPS)
+    members = together.engine.members()
+    for index in (0, 5):
+        alone = assembled(*overrides, f"seed={index}")
+        assert isinstance(alone.engine, SideBySide)
+        solo = play(alone, STEPS)
+        for ours, theirs in zip(history, solo, strict=True):
+            for name in ("loss/discriminator", "loss/generator"):
+                assert_close(ours[name][index], theirs[name][0], **CLOSE)
+        assert_same_member(members[index], alone.engine.members()[0])
+
+
+def assert_same_member(ours: Member, theirs: Member) -> None:
+    assert ours.seed == theirs.seed
+    assert_close(ours.networks, theirs.networks, **CLOSE)
+    assert_close(ours.average, theirs.average, **CLOSE)
+    assert ours.optimizers.keys() == theirs.optimizers.keys()
+
+
+@pytest.mark.parametrize("optimizer", choices("optimizer"))
+def test_mlp_seeds_equal_their_solo_runs(optimizer: str) -> None:
+    same_as_solo(*TINY_POINTS, f"optimizer={optimizer}")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["activation=elu"],  # batch normalisation is the default
+        ["activation=prelu"],
+        ["ema=0.9"],
+        ["model.discriminator.normalisation=spectral"],
+        ["optimizer=sgd", "discriminator_steps=2"],
+        ["regularizer=r1_r2", "objective=relativistic", "activation=softplus"],
+        ["augmentation=diffaugment"],
+        ["model=resnet", "model.generator.width=4", "model.discriminator.width=4"],
+    ],
+    ids=lambda overrides: ",".join(overrides),
+)
+def test_image_seeds_equal_their_solo_runs(overrides: list[str]) -> None:
+    same_as_solo(*TINY_IMAGES, *overrides)
+
+
+def test_bf16_seeds_stay_near_their_solo_runs() -> None:
+    together = assembled(*TINY_IMAGES, "precision=bf16", "seeds=3", "engine=stacked")
+    alone = assembled(*TINY_IMAGES, "precision=bf16", "seed=1")
+    full = assembled(*TINY_IMAGES, "seed=1")
+    ours, theirs, exact = (play(e, 1)[0]["loss/discriminator"] for e in (together, alone, full))
+    # bfloat16 has 8 bits: about 4e-3, and it must be in use at all.
+    assert_close(ours[1], theirs[0], rtol=2e-2, atol=2e-2)
+    assert_close(theirs, exact, rtol=2e-2, atol=2e-2)
+    assert theirs[0] != exact[0]
+
+
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+def test_seeds_do_not_influence_each_other(engine: str) -> None:
+    def train(perturbed: bool) -> Experiment:
+        experiment = assembled(*TINY_IMAGES, "seeds=4", f"engine={engine}", "ema=0.9")
+        if perturbed:
+            members = experiment.engine.members()
+            for tensor in members[2].networks.values():
+                tensor.mul_(3).add_(1)
+            experiment.go_on_with(members)
+        play(experiment, STEPS)
+        return experiment
+
+    ours, theirs = (train(p).engine.members() for p in (False, True))
+    for k in (0, 1, 3):
+        assert_close(ours[k].networks, theirs[k].networks, rtol=0, atol=0)
+        assert_close(ours[k].average, theirs[k].average, rtol=0, atol=0)
+    assert (
+        not torch.equal(*(m[2].networks["generator.project.weight"] for m in (ours, theirs)))
+        if ("generator.project.weight" in ours[2].networks)
+        else True
+    )
+
+
+@pytest.mark.parametrize("overrides", [TINY_IMAGES, TINY_POINTS], ids=["images", "points"])
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+def test_members_move_between_engines_and_go_on(overrides: tuple[str, ...], engine: str) -> None:
+    through = assembled(*overrides, "seeds=2", f"engine={engine}", "ema=0.9")
+    play(through, 2)
+    straight = through.engine.members()
+    other = Stacked if engine == "side_by_side" else SideBySide
+    moved = other(through.engine.setup, straight)
+    for ours, theirs in zip(moved.members(), straight, strict=True):
+        assert_close(ours.networks, theirs.networks, rtol=0, atol=0)
+        assert ours.optimizers.keys() == theirs.optimizers.keys()
+        for name, state in ours.optimizers.items():
+            assert_close(state, theirs.optimizers[name], rtol=0, atol=0)
+    batches, last = through.batches(2)
+    for e in (through.engine, moved):
+        e.discriminator_step(batches[0])
+        e.generator_step(last)
+    for ours, theirs in zip(moved.members(), through.engine.members(), strict=True):
+        assert_same_member(ours, theirs)
+
+
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+def test_keeping_some_members_leaves_their_training_as_it_was(engine: str) -> None:
+    everybody = assembled(*TINY_POINTS, "seeds=3", f"engine={engine}")
+    survivors = assembled(*TINY_POINTS, "seeds=3", f"engine={engine}")
+    members = survivors.engine.members()
+    survivors.go_on_with([members[0], members[2]])
+    play(everybody, STEPS)
+    play(survivors, STEPS)
+    assert survivors.engine.seeds == [0, 2]
+    ours, theirs = survivors.engine.members(), everybody.engine.members()
+    assert_same_member(ours[0], theirs[0])
+    assert_same_member(ours[1], theirs[2])
+
+
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+def test_each_turn_touches_only_its_own_network(engine: str) -> None:
+    """Parameters, BatchNorm buffers and spectral vectors of the other network keep their bits."""
+    experiment = assembled(*TINY_IMAGES, "seeds=2", f"engine={engine}", "regularizer=r1")
+    spectral = assembled(
+        *TINY_IMAGES, "seeds=2", f"engine={engine}", "model.discriminator.normalisation=spectral"
+    )
+    for e in (experiment, spectral):
+        batches, last = e.batches(0)
+        for player, other in (PLAYERS, PLAYERS[::-1]):
+            before = e.engine.members()[1].networks
+            if player == "generator":
+                e.engine.generator_step(last)
+            else:
+                e.engine.discriminator_step(batches[0])
+            after = e.engine.members()[1].networks
+            changed = {name for name in before if not torch.equal(before[name], after[name])}
+            assert not {n for n in changed if n.startswith(other)}
+            # Every parameter and buffer of the player itself moved.
+            assert {n for n in before if n.startswith(player)} == changed
+
+
+def test_generate_is_in_evaluation_mode_and_repeatable() -> None:
+    experiment = assembled(*TINY_IMAGES, "seeds=2", "ema=0.5")
+    play(experiment, 2)
+    latent = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
+    whole = experiment.engine.generate(latent)
+    assert whole.shape == (2, 6, 1, 8, 8)
+    parts = torch.cat([experiment.engine.generate(z) for z in latent.split(3, dim=1)], dim=1)
+    assert_close(whole, parts)
+    stacked = Stacked(experiment.engine.setup, experiment.engine.members())
+    assert_close(stacked.generate(latent), whole, **CLOSE)
+
+
+def test_averaged_generator_follows_its_formula() -> None:
+    experiment = assembled(*TINY_POINTS, "ema=0.75", "optimizer=sgd")
+    start = experiment.engine.members()[0].generator
+    play(experiment, 1)
+    member = experiment.engine.members()[0]
+    for name, before in start.items():
+        now = member.networks[f"generator.{name}"]
+        expected = 0.75 * before + 0.25 * now if before.is_floating_point() else now
+        if "running" in name:
+            expected = now
+        assert_close(member.average[name], expected)
+
+
+def test_auto_takes_the_plain_step_for_one_seed_and_a_stack_for_small_networks() -> None:
+    setup = assembled(*TINY_POINTS, "seeds=2").engine.setup
+    members = assembled(*TINY_POINTS, "seeds=2").engine.members()
+    assert isinstance(choose("auto", setup, members[:1]), SideBySide)
+    assert isinstance(choose("auto", setup, members), Stacked)
+    with pytest.raises(ConfigurationError, match=r"^engine must be one of auto, stacked, side_by_side"):
+        choose("warp", setup, members)
+
+
+def test_unlike_seeds_and_like_seeds() -> None:
+    first = assembled(*TINY_IMAGES, "seeds=2").engine.members()
+    again = assembled(*TINY_IMAGES, "seed=1").engine.members()
+    assert_close(first[1].networks, again[0].networks, rtol=0, atol=0)
+    weights = [n for n in first[0].networks if n.endswith("weight")]
+    unlike = [n for n in weights if not torch.equal(first[0].networks[n], first[1].networks[n])]
+    assert len(unlike) >= len(weights) // 2
+    assert composed().seed == 0
