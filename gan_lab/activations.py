@@ -12,25 +12,23 @@ from gan_lab.errors import ConfigurationError
 class Snake(nn.Module):
     """x + sin²(a x) / a (Ziyin et al. 2020, *Neural Networks Fail to Learn Periodic Functions*).
 
-    Its derivative 1 + sin(2 a x) lies in [0, 2]. ``learned`` makes the frequency a a parameter, one a layer.
+    Its derivative 1 + sin(2 a x) lies in [0, 2]. ``alpha`` is the frequency a; ``trainable`` makes it a
+    parameter, one a layer.
     """
 
-    def __init__(self, frequency: float = 1.0, learned: bool = False) -> None:
+    alpha: float | Tensor
+
+    def __init__(self, alpha: float = 1.0, trainable: bool = False) -> None:
         super().__init__()
-        if not (isinstance(frequency, (int, float)) and math.isfinite(frequency) and frequency > 0):
-            raise ConfigurationError(f"frequency must be a number above 0, got {frequency!r}")
-        value = torch.tensor(float(frequency))
-        self.frequency: Tensor
-        if learned:
-            self.frequency = nn.Parameter(value)
-        else:
-            self.register_buffer("frequency", value)
+        if not (isinstance(alpha, (int, float)) and math.isfinite(alpha) and alpha > 0):
+            raise ConfigurationError(f"alpha must be a number above 0, got {alpha!r}")
+        self.alpha = nn.Parameter(torch.tensor(float(alpha))) if trainable else float(alpha)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + (self.frequency * x).sin().square() / self.frequency
+        return x + (self.alpha * x).sin().square() / self.alpha
 
     def extra_repr(self) -> str:
-        return f"frequency={self.frequency.item():g}"
+        return f"alpha={float(self.alpha):g}, trainable={isinstance(self.alpha, nn.Parameter)}"
 
 
 class ShiftedSoftplus(nn.Module):

@@ -69,6 +69,13 @@ class Setup:
     precision: torch.dtype = torch.float32
     ema: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.precision != torch.float32:
+            # Statistics in full precision, as their buffers are: vmap's batch norm takes no mixture.
+            for module in self.template.modules():
+                if isinstance(module, nn.modules.batchnorm._NormBase):
+                    module.register_forward_pre_hook(_in_full_precision)
+
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == torch.float32:
             return nullcontext()
@@ -309,6 +316,10 @@ def descend(loss: Tensor, parameters: Iterable[Tensor], optimizer: Optimizer) ->
             gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
         parameter.grad = gradient
     optimizer.step()
+
+
+def _in_full_precision(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.float() for x in inputs)
 
 
 def has_convolutions(network: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.api_pb2 import Status as SessionStatus
 from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_summary_metadata
@@ -18,7 +19,6 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
-from torchvision.io import write_png
 
 # Numbers of the HPARAMS tab: those that every run has.
 HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
@@ -50,7 +50,7 @@ class SeedLog:
         """(3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
         path = self.folder / "samples" / f"step_{step:06d}.png"
         path.parent.mkdir(exist_ok=True)
-        write_png(picture, str(path))
+        save_picture(picture, path)
         self._events.add_image("samples", picture, step)
 
     def histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
@@ -80,6 +80,11 @@ class SeedLog:
     def close(self) -> None:
         self._stats.close()
         self._events.close()
+
+
+def save_picture(picture: Tensor, path: Path) -> None:
+    """(3, H, W) uint8 as a PNG file."""
+    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(path, format="PNG")
 
 
 def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:

@@ -27,6 +27,7 @@ LAYERS = {
         "logs",
         "runs",
         "recorder",
+        "messages",
     ),
     3: ("loop",),
     4: ("jobs",),

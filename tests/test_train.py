@@ -45,9 +45,9 @@ def test_a_run_leaves_what_the_design_promises() -> None:
     status = json.loads((run.folder / "status.json").read_text())
     assert (status["state"], status["step"], status["seeds"]) == ("finished", 6, [0, 1])
     assert status["choices"]["activation"] == "elu"
-    assert status["versions"]["torch"] == torch.__version__
+    assert status["versions"]["torch"] == torch.__version__.split("+")[0]
     assert OmegaConf.load(run.folder / "config.yaml").activation._target_ == "torch.nn.ELU"
-    assert sorted(p.name for p in (run.folder / "checkpoint").iterdir()) == [
+    assert sorted(p.name for p in (run.folder / "checkpoint").glob("*.pt")) == [
         "step_00000004.pt",
         "step_00000006.pt",
     ]
@@ -207,8 +207,9 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(
             reals[0].real[index] = float("nan")
         return reals, last
 
-    monkeypatch.setattr(Batches, "__call__", poisoned)
-    run = train([*common, "study=poisoned"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "__call__", poisoned)
+        run = train([*common, "study=poisoned"])
     assert run.status.state == "finished"
     assert run.status.diverged == {1: 7}
     for seed in (0, 2):
@@ -218,7 +219,6 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(
     # The last good state is the one of the last step that was looked at before: 4.
     kept = load_file(run.folder / "seed_1/generator.safetensors")
     assert all(tensor.isfinite().all() for tensor in kept.values())
-    monkeypatch.undo()
     short = train([*common, "study=calm", "steps=4", "log.histograms=false", "log.every=4", "engine=stacked"])
     assert_close(kept, load_file(short.folder / "seed_1/generator.safetensors"), rtol=2e-4, atol=2e-5)
     assert [line["step"] for line in read_stats(run.folder / "seed_1")] == [4]
@@ -242,8 +242,8 @@ def test_a_run_whose_seeds_all_diverge_says_so() -> None:
         (["ema=2"], "ema must be null or a decay between 0 and 1, such as 0.999, got 2"),
         (["device=cuda:9"], "device=cuda:9 was asked for, but PyTorch sees"),
         (["device=toaster"], "device must be auto, cpu, cuda"),
-        (["optimizer.lr=-1"], "optimizer: "),
-        (["optimizer.lr=fast"], "optimizer: "),
+        (["optimizer.lr=-1"], "optimizer.lr must be a number of at least 0, got -1"),
+        (["optimizer.lr=fast"], "optimizer.lr must be a number of at least 0, got 'fast'"),
         (["activation=elu", "activation.alpha=much"], "activation"),
         (["+activation.slope=1"], "activation"),
         (["study=../escape"], "study must be a folder name"),

@@ -104,8 +104,8 @@ class Points(Samples):
         from matplotlib.figure import Figure
 
         limit = 1.3 * float(self.centres.abs().max()) + 3 * self.std
-        figure = Figure(figsize=(4, 4), dpi=100, layout="tight")
+        figure = Figure(figsize=(4, 4), dpi=100)
         canvas = FigureCanvasAgg(figure)
-        axes = figure.add_subplot(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axes = figure.add_axes((0.1, 0.07, 0.87, 0.87), xlim=(-limit, limit), ylim=(-limit, limit))
         axes.scatter(self.centres[:, 0], self.centres[:, 1], marker="+", c="tab:red", s=60, zorder=3)
         return canvas, axes, limit

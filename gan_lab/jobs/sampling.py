@@ -8,11 +8,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.io import write_png
 
 from gan_lab.configuration import build
 from gan_lab.datasets.base import Images
 from gan_lab.errors import GanLabError
+from gan_lab.logs import save_picture
 from gan_lab.runs import Status, seed_folder
 from gan_lab.seeding import stream
 
@@ -106,4 +106,4 @@ def draw(run: Run, samples: Tensor, path: Path) -> None:
     """Write samples as the run's own pictures show them: a grid of images, or points among the true modes."""
     data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(data.draw(samples), str(path))
+    save_picture(data.draw(samples), path)

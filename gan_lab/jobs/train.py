@@ -23,6 +23,7 @@ from gan_lab.devices import PRECISIONS, describe_device, select_device
 from gan_lab.engines import PLAYERS, Engine, Member, Pair, Setup, choose
 from gan_lab.errors import ConfigurationError, GanLabError, Refused
 from gan_lab.jobs.sampling import Run, load
+from gan_lab.messages import explain, is_about_the_configuration
 from gan_lab.paths import config_dir
 from gan_lab.recorder import Recorder, now
 from gan_lab.runs import (
@@ -84,9 +85,14 @@ def train(overrides: Sequence[str] = ()) -> Run:
 
     Raises `GanLabError` for what the command line would refuse.
     """
-    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-        cfg = compose("train", overrides=list(overrides), return_hydra_config=True)
-    folder, choices = Path(cfg.hydra.run.dir), cfg.hydra.runtime.choices
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+            cfg = compose("train", overrides=list(overrides), return_hydra_config=True)
+        folder, choices = Path(cfg.hydra.run.dir), cfg.hydra.runtime.choices
+    except Exception as error:
+        if is_about_the_configuration(error):
+            raise ConfigurationError(explain(str(error))) from error
+        raise
     return execute(without_hydra(cfg), folder, choices)
 
 
