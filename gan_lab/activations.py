@@ -28,7 +28,9 @@ class Snake(nn.Module):
         return x + (self.alpha * x).sin().square() / self.alpha
 
     def extra_repr(self) -> str:
-        return f"alpha={float(self.alpha):g}, trainable={isinstance(self.alpha, nn.Parameter)}"
+        trainable = isinstance(self.alpha, Tensor)
+        alpha = self.alpha.detach().item() if isinstance(self.alpha, Tensor) else self.alpha
+        return f"alpha={alpha:g}, trainable={trainable}"
 
 
 class ShiftedSoftplus(nn.Module):

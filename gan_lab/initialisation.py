@@ -84,7 +84,10 @@ def second_moment_gain(activation: nn.Module) -> float:
             f"and {name} made {tuple(value.shape)} of {tuple(z.shape)}"
         )
     density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
-    moment = torch.trapezoid(value.square() * density, z).item()
+    weighted = value.square() * density
+    moment = torch.trapezoid(weighted, z).item()
+    if weighted[0] + weighted[-1] > 1e-9 * moment:  # Still growing where the density should have won.
+        moment = math.inf
     if not (math.isfinite(moment) and moment > 0):
         raise ConfigurationError(f"initialisation=matched needs 0 < E f(z)² < inf, got {moment} for {name}")
     return 1 / math.sqrt(moment)

@@ -1,4 +1,4 @@
-"""Penalties against closed forms on linear and quadratic discriminators, and against autograd on a network."""
+"""Penalties against closed forms on linear and quadratic discriminators, and against autograd."""
 
 import math
 from typing import Any
@@ -122,7 +122,7 @@ def test_many_seeds_at_once_are_each_alone(name: str) -> None:
     samples = [torch.stack(x) for x in zip(*(data(seed) for seed in range(3)), strict=True)]
     alone = [regularizer(net, *data(seed)) for seed, net in enumerate(networks)]
     template = network()
-    parameters, buffers = stack_module_state(networks)
+    parameters, _ = stack_module_state(networks)
 
     class Bound(nn.Module):
         def __init__(self, parameters: dict[str, Tensor]) -> None:
