@@ -13,7 +13,10 @@ from gan_lab.errors import DataError
 
 
 class Samples:
-    """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) or None."""
+    """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) int64 or None.
+
+    ``data`` may be mapped from a read-only file: it is indexed, never written to. Labels stay on the CPU.
+    """
 
     def __init__(self, data: Tensor, *, name: str, labels: Tensor | None = None) -> None:
         if not len(data):
@@ -34,12 +37,14 @@ class Samples:
         self.device = device
         if device.type != "cuda" or self._bytes < torch.cuda.mem_get_info(device)[0] / 2:
             self._move(device)
+            self.device = self.data.device  # "cuda" has become "cuda:0", which torch holds for another
         return self
 
     def batch(self, indices: Tensor) -> Tensor:
         """Samples at ``indices`` (...), as float32 (..., *shape) on the training device."""
         gathered = self._gather(indices.to(self.data.device))
         if gathered.device != self.device:
+            # From pinned memory the copy runs beside the step that is still computing.
             gathered = gathered.pin_memory().to(self.device, non_blocking=True)
         return self._decode(gathered)
 
@@ -69,9 +74,9 @@ class Images(Samples):
 
     @staticmethod
     def draw(samples: Tensor) -> Tensor:
-        """A near square grid; small images are magnified by a whole factor, so that a cell has 32 pixels."""
-        times = max(1, 32 // samples.shape[-1])
-        pixels = samples.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255)
+        """A near square grid; small images are magnified by a whole factor, to at least 32 pixels each."""
+        times = math.ceil(32 / samples.shape[-1])
+        pixels = samples.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).nan_to_num(0)
         large = pixels.repeat_interleave(times, 2).repeat_interleave(times, 3)
         grid: Tensor = make_grid(large, nrow=math.ceil(math.sqrt(len(large))), padding=2)
         return grid.to(torch.uint8)
@@ -89,7 +94,7 @@ class Points(Samples):
         points = samples.detach().float().cpu().numpy()
         canvas, axes, limit = self._canvas
         cloud = axes.scatter(points[:, 0], points[:, 1], s=6, c="tab:blue", alpha=0.6, linewidths=0)
-        outside = int((np.abs(points) > limit).any(axis=1).sum())
+        outside = int((~(np.abs(points) <= limit)).any(axis=1).sum())  # NaN is outside, too
         note = axes.text(0.02, 0.02, f"{outside} outside" if outside else "", transform=axes.transAxes)
         canvas.draw()
         picture = torch.from_numpy(np.array(canvas.buffer_rgba())[..., :3].copy())

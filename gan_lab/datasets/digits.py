@@ -18,7 +18,7 @@ def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
     """
     from sklearn.datasets import load_digits
 
-    if not isinstance(size, int) or not 4 <= size <= 1024:
+    if isinstance(size, bool) or not isinstance(size, int) or not 4 <= size <= 1024:
         raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
     bunch = load_digits()
     shades = torch.from_numpy(bunch.images).float()[:, None] * (255 / 16)
@@ -28,7 +28,7 @@ def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
         "train": order[:TRAINING],
         "test": order[TRAINING:],
     }
-    if split not in splits:
+    if split not in tuple(splits):
         raise ConfigurationError(f"dataset.split must be one of {', '.join(splits)}, got {split!r}")
     resized = interpolate(shades, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)
     rows = splits[split]

@@ -1,0 +1,223 @@
+"""Generators and discriminators: shapes, sites of activations, spectral normalisation, lifting to seeds."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from conftest import choices, composed
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.utils import parametrizations, parametrize
+from torch.testing import assert_close
+
+from gan_lab.activations import activation_sites
+from gan_lab.adversarial import frozen_statistics
+from gan_lab.configuration import build
+from gan_lab.errors import ConfigurationError
+from gan_lab.models.layers import SpectralNorm, upsamplings
+from gan_lab.models.mlp import MaxoutDiscriminator
+
+IMAGE, POINT = (1, 8, 8), (2,)
+SMALL = ("model.latent_size=5", "model.generator.width=4", "model.discriminator.width=4")
+
+
+def networks(shape: tuple[int, ...], *overrides: str) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    cfg = composed(*SMALL, *overrides)
+    return build(cfg, "model.generator", shape=shape), build(cfg, "model.discriminator", shape=shape)
+
+
+def inputs(shape: tuple[int, ...], batch: int = 6) -> tuple[Tensor, Tensor]:
+    numbers = torch.Generator().manual_seed(1)
+    return torch.randn(batch, 5, generator=numbers), torch.randn(batch, *shape, generator=numbers)
+
+
+def cases() -> list[tuple[str, tuple[int, ...], str, str]]:
+    maps, features = ("none", "batch", "instance", "layer", "group"), ("none", "batch", "layer")
+    found = []
+    for model in choices("model"):
+        shapes = [IMAGE] if model in ("dcgan", "resnet") else [POINT, IMAGE]
+        kinds = maps if model in ("dcgan", "resnet") else features
+        for shape in shapes:
+            for kind in kinds if model != "pacgan" else ("batch",):
+                found.append((model, shape, kind, kind))
+            if model != "pacgan":
+                found.append((model, shape, "batch", "spectral"))
+    return found
+
+
+@pytest.mark.parametrize(("model", "shape", "generator_norm", "discriminator_norm"), cases())
+def test_shapes_gradients_and_sites(
+    model: str, shape: tuple[int, ...], generator_norm: str, discriminator_norm: str
+) -> None:
+    norms = [f"model.generator.normalisation={generator_norm}", "activation=prelu"]
+    if model != "pacgan":
+        norms.append(f"model.discriminator.normalisation={discriminator_norm}")
+    generator, discriminator = networks(shape, f"model={model}", *norms)
+    latent, real = inputs(shape)
+    fake, logits = generator(latent), discriminator(real)
+    assert fake.shape == real.shape
+    assert logits.shape == (6,)
+    if len(shape) == 3:
+        assert fake.abs().max() <= 1
+    (discriminator(fake).sum() + logits.sum()).backward()
+    for network in (generator, discriminator):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+        sites = [site for _, site in activation_sites(network)]
+        assert all(isinstance(site, nn.PReLU) for site in sites)
+        assert len({id(site) for site in sites}) == len(sites)
+        assert bool(sites) == (not isinstance(network, MaxoutDiscriminator))
+
+
+@pytest.mark.parametrize(("model", "shape", "generator_norm", "discriminator_norm"), cases())
+def test_stacked_networks_equal_each_alone(
+    model: str, shape: tuple[int, ...], generator_norm: str, discriminator_norm: str
+) -> None:
+    norms = [f"model.generator.normalisation={generator_norm}"]
+    if model != "pacgan":
+        norms.append(f"model.discriminator.normalisation={discriminator_norm}")
+    for index in (0, 1):
+        first = networks(shape, f"model={model}", *norms)[index]
+        second = deepcopy(first)
+        with torch.no_grad():
+            for parameter in second.parameters():
+                parameter.add_(0.1)
+        alone = [deepcopy(first), deepcopy(second)]
+        x = torch.stack([inputs(shape)[index], 2 * inputs(shape)[index]])
+        parameters, buffers = stack_module_state([first, second])
+
+        def call(p: dict[str, Tensor], b: dict[str, Tensor], x: Tensor, base: nn.Module = first) -> Tensor:
+            out: Tensor = functional_call(base, (p, b), (x,))
+            return out
+
+        together = vmap(call)(parameters, buffers, x)
+        for k, network in enumerate(alone):
+            assert_close(together[k], network(x[k]), rtol=1e-4, atol=1e-5)
+            for name, buffer in network.named_buffers():
+                assert_close(buffers[name][k], buffer, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["dcgan", "resnet"])
+@pytest.mark.parametrize("size", [8, 14, 16, 28, 32, 64, 128])
+def test_every_promised_size(model: str, size: int) -> None:
+    generator, discriminator = networks((3, size, size), f"model={model}", "model.generator.width=2")
+    fake = generator(inputs(POINT, 2)[0])
+    assert fake.shape == (2, 3, size, size)
+    assert discriminator(fake).shape == (2,)
+
+
+@pytest.mark.parametrize("model", ["dcgan", "resnet"])
+@pytest.mark.parametrize("shape", [(1, 30, 30), (1, 17, 17), (3, 256, 256), (1, 16, 32), (2,)])
+def test_other_shapes_are_refused_in_a_sentence(model: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^model.generator: this model cannot make .*dataset.size"):
+        networks(shape, f"model={model}")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.generator.width=0", "model.generator: width must be a whole number of at least 1, got 0"),
+        ("model.generator.depth=-1", "model.generator: depth must be a whole number of at least 1, got -1"),
+        ("model.latent_size=0", "latent_size must be a whole number of at least 1, got 0"),
+        ("model.generator.normalisation=bach", "normalisation must be one of none, .*, got 'bach'"),
+    ],
+)
+def test_keys_out_of_range_are_named(override: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        networks(IMAGE, "model=dcgan", override)
+
+
+@pytest.mark.parametrize("model", ["mlp", "dcgan", "resnet"])
+def test_width_and_depth_do_what_they_say(model: str) -> None:
+    def size(*overrides: str) -> list[int]:
+        return [sum(p.numel() for p in n.parameters()) for n in networks(IMAGE, f"model={model}", *overrides)]
+
+    small = size()
+    for key in ("width=8", "depth=4"):
+        larger = size(f"model.generator.{key}", f"model.discriminator.{key}")
+        assert all(a < b for a, b in zip(small, larger, strict=True))
+
+
+def test_statistics_that_are_not_tracked_keep_their_bits() -> None:
+    for kind in ("batch", "spectral"):
+        _, discriminator = networks((1, 16, 16), "model=dcgan", f"model.discriminator.normalisation={kind}")
+        before = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
+        keepers = [m for m in discriminator.modules() if getattr(m, "track_running_stats", False)]
+        assert keepers
+        for module in keepers:
+            module.track_running_stats = False
+        discriminator(inputs((1, 16, 16))[1])
+        for name, buffer in discriminator.named_buffers():
+            assert torch.equal(buffer, before[name])
+        for module in keepers:
+            module.track_running_stats = True
+        discriminator(inputs((1, 16, 16))[1])
+        assert any(not torch.equal(b, before[n]) for n, b in discriminator.named_buffers())
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(20, 30), nn.Conv2d(3, 8, 3)])
+def test_spectral_norm_is_the_largest_singular_value(layer: nn.Module) -> None:
+    ours, theirs = deepcopy(layer), parametrizations.spectral_norm(deepcopy(layer))
+    parametrize.register_parametrization(ours, "weight", SpectralNorm(ours.weight))
+    for _ in range(200):
+        normalised, reference = ours.weight, theirs.weight
+    assert torch.linalg.matrix_norm(normalised.flatten(1), ord=2).item() == pytest.approx(1, abs=1e-3)
+    assert_close(normalised, reference, rtol=1e-3, atol=1e-4)
+    ours.eval()
+    assert_close(ours.weight, normalised, rtol=1e-3, atol=1e-4)
+
+
+def test_spectral_norm_allows_two_forwards_before_one_backward() -> None:
+    _, discriminator = networks(IMAGE, "model=dcgan", "model.discriminator.normalisation=spectral")
+    real = inputs(IMAGE)[1]
+    (discriminator(real).mean() - discriminator(-real).mean()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in discriminator.parameters())
+
+
+def test_second_derivatives_reach_the_parameters() -> None:
+    for model in ("mlp", "dcgan", "resnet"):
+        _, discriminator = networks(IMAGE, f"model={model}", "activation=softplus")
+        with frozen_statistics(discriminator):
+            gradient = torch.func.grad(lambda x: discriminator(x).sum())(inputs(IMAGE)[1])  # noqa: B023
+        gradient.square().sum().backward()
+        first = next(discriminator.parameters())
+        assert first.grad is not None
+        assert first.grad.abs().sum() > 0
+
+
+def test_logits_are_not_squashed() -> None:
+    for model in ("mlp", "dcgan", "resnet"):
+        _, discriminator = networks(IMAGE, f"model={model}")
+        logits = discriminator(1000 * inputs(IMAGE)[1])
+        assert logits.min() < 0 or logits.max() > 1
+
+
+def test_residual_inputs_stay_intact() -> None:
+    generator, _ = networks(IMAGE, "model=resnet", "activation=relu")
+    seen = []
+    generator.blocks[0].register_forward_hook(
+        lambda module, args, out: seen.append((args[0], args[0].clone()))
+    )
+    generator(inputs(IMAGE)[0])
+    ((now, before),) = seen
+    assert torch.equal(now, before)
+
+
+def test_maxout_and_packing_against_their_formulas() -> None:
+    torch.manual_seed(0)
+    network = MaxoutDiscriminator((2,), width=3, depth=1, pieces=4, packing=2)
+    x = torch.randn(6, 2)
+    packed = torch.stack([torch.cat([x[0], x[1]]), torch.cat([x[2], x[3]]), torch.cat([x[4], x[5]])])
+    layer = network.hidden[0]
+    maps = packed @ layer.weight.T + layer.bias
+    units = torch.stack([maps[:, 4 * k : 4 * k + 4].max(dim=1).values for k in range(3)], dim=1)
+    expected = (units @ network.output.weight.T + network.output.bias)[:, 0]
+    assert_close(network(x), expected)
+    with pytest.raises(ConfigurationError, match="batch_size must be a multiple of"):
+        network(x[:5])
+
+
+def test_upsamplings() -> None:
+    assert [upsamplings((1, s, s)) for s in (8, 128, 28, 112)] == [(4, 1), (4, 5), (7, 2), (7, 4)]
