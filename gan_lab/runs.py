@@ -21,6 +21,8 @@ from gan_lab.errors import ConfigurationError, GanLabError
 # A longer run of the same configuration goes on from the shorter one, and these keys say where it is and
 # whether to start over; every other key makes another run.
 NOT_IDENTITY = ("steps", "study", "rerun")
+# What is watched and where, which would only crowd a folder's name; the digits behind it tell them apart.
+_UNSPOKEN = (*NOT_IDENTITY, "experiment=", "log.", "samples.", "checkpoint.")
 _LONGEST_NAME = 80
 
 
@@ -105,7 +107,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 
 def run_name(cfg: DictConfig, overrides: Iterable[str]) -> str:
     """Folder name: the overrides as far as they are readable, and eight digits of the identity."""
-    said = sorted({o for o in overrides if not o.lstrip("+~").startswith(NOT_IDENTITY)})
+    said = sorted({o for o in overrides if not o.lstrip("+~").startswith(_UNSPOKEN)})
     readable = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(said))[:_LONGEST_NAME].strip(".-,")
     return f"{readable or 'defaults'}-{identity(cfg)[:8]}"
 

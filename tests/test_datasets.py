@@ -1,231 +1,306 @@
-"""Data sets that come with the package, and torchvision's from small files of the true format."""
+"""Data sets in memory: indexing, drawing, mixtures, digits, and every YAML file of the group."""
 
-import gzip
-import hashlib
-import pickle
-import struct
-from collections.abc import Callable
-from pathlib import Path
+import inspect
+import math
+import time
 from typing import Any
-from urllib.error import URLError
 
-import numpy as np
 import pytest
-import scipy.io
 import torch
-import torchvision
-from conftest import choices, composed
-from PIL import Image
+from conftest import choices
+from hydra.utils import get_method
+from omegaconf import OmegaConf
+from torch import Tensor
 
-from gan_lab.configuration import build
 from gan_lab.datasets.base import Images, Points
-from gan_lab.errors import DataError, GanLabError
+from gan_lab.datasets.digits import digits
+from gan_lab.datasets.mixtures import grid, ring
+from gan_lab.errors import ConfigurationError, DataError
+from gan_lab.paths import config_dir
 
-REAL_MNIST = Path(__file__).parents[2] / "shared/data"
-NUMBERS = np.random.default_rng(0)
-
-
-def dataset(*overrides: str) -> Any:
-    return build(composed(*overrides), "dataset")
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
-    """The IDX format of yann.lecun.com: magic number, sizes, bytes; gzipped as it is distributed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    content = header + array.astype(np.uint8).tobytes()
-    path.write_bytes(content)
-    with gzip.open(f"{path}.gz", "wb") as file:
-        file.write(content)
+def images(n: int = 12, channels: int = 3, height: int = 8, width: int = 8) -> Images:
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randint(256, (n, channels, height, width), generator=generator, dtype=torch.uint8)
+    return Images(data, name="noise")
 
 
-def mnist_like(root: Path, folder: str) -> tuple[np.ndarray, np.ndarray]:
-    images = NUMBERS.integers(0, 256, (30, 28, 28))
-    labels = np.arange(30) % 10
-    for part in ("train", "t10k"):
-        write_idx(root / folder / f"raw/{part}-images-idx3-ubyte", images)
-        write_idx(root / folder / f"raw/{part}-labels-idx1-ubyte", labels)
-    return images, labels
+@pytest.mark.parametrize("name", choices("dataset"))
+def test_every_entry_names_a_function_that_accepts_its_keys(name: str) -> None:
+    path = config_dir() / "dataset" / f"{name}.yaml"
+    node: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    target = get_method(node.pop("_target_"))
+    inspect.signature(target).bind(**node)
+    assert node["name"] == name
+    assert path.read_text().startswith("# ")
+
+
+def test_bytes_become_minus_one_to_one() -> None:
+    data = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    batch = Images(data, name="three").batch(torch.tensor([0, 1, 2]))
+    torch.testing.assert_close(batch.flatten(), torch.tensor([-1.0, -0.6, 1.0]))
+
+
+@pytest.mark.parametrize("leading", [(), (5,), (2, 3), (2, 3, 4)])
+def test_batches_keep_the_leading_shape_of_the_indices(leading: tuple[int, ...]) -> None:
+    data = images()
+    indices = torch.randint(len(data), leading, generator=torch.Generator().manual_seed(1))
+    batch = data.batch(indices)
+    assert batch.shape == (*leading, 3, 8, 8)
+    assert batch.dtype == torch.float32
+    flat = [data.data[i].float() / 127.5 - 1 for i in indices.flatten().tolist()]
+    torch.testing.assert_close(batch, torch.stack(flat).view(*leading, 3, 8, 8))
+
+
+def test_a_batch_does_not_change_the_data() -> None:
+    data = ring(size=10)
+    before = data.data.clone()
+    data.batch(torch.arange(10)).zero_()
+    assert torch.equal(data.data, before)
+
+
+def test_a_device_without_a_number_is_the_one_with_it() -> None:
+    # On a GPU the data lie on "cuda:0" when "cuda" was asked for; "cpu" and "cpu:0" differ likewise.
+    data = images().to(torch.device("cpu", 0))
+    assert data.batch(torch.tensor([1])).shape == (1, 3, 8, 8)
+
+
+@gpu
+@pytest.mark.parametrize("free", [2**40, 16])
+def test_on_cuda_data_move_when_they_fit_and_are_copied_when_not(
+    free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (free, free))
+    data = images()
+    indices = torch.tensor([[0, 3], [5, 1]])
+    expected = data.batch(indices)
+    moved = data.to(torch.device("cuda"))
+    assert moved.data.is_cuda == (free > 1000)
+    for where in (indices, indices.cuda()):
+        batch = moved.batch(where)
+        assert batch.is_cuda
+        torch.testing.assert_close(batch.cpu(), expected)
+
+
+def test_empty_data_are_refused() -> None:
+    with pytest.raises(DataError, match="dataset nothing is empty"):
+        Images(torch.zeros(0, 1, 4, 4, dtype=torch.uint8), name="nothing")
+
+
+@pytest.mark.parametrize(("width", "times"), [(8, 4), (16, 2), (28, 2), (32, 1), (64, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_of_images_are_near_square_grids(width: int, times: int, channels: int) -> None:
+    samples = torch.full((6, channels, width, width), -1.0)
+    samples[4] = 1.0  # second row, second column of 2 rows of 3
+    picture = images().draw(samples)
+    cell = width * times + 2
+    assert picture.shape == (3, 2 * cell + 2, 3 * cell + 2)
+    assert picture.dtype == torch.uint8
+    inside = picture[:, cell + 2 : 2 * cell, cell + 2 : 2 * cell]
+    assert (inside == 255).all()
+    assert int((picture == 255).sum()) == inside.numel()
+
+
+def test_pictures_show_diverged_samples() -> None:
+    samples = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0]).view(4, 1, 1, 1)
+    picture = images().draw(samples.expand(4, 1, 32, 32))
+    assert picture[0, 10, 10] == 0
+    assert picture[0, 10, 44] == 255
+    assert picture[0, 44, 10] == 0
+    assert picture[0, 44, 44] == 128
+    points = torch.tensor([[float("nan"), 0.0], [1e30, 0.0], [0.0, float("inf")]])
+    assert ring(size=10).draw(points).shape == (3, 400, 400)
+
+
+def test_one_image_is_a_picture_too() -> None:
+    assert images().draw(torch.zeros(1, 1, 16, 16)).shape[0] == 3
+
+
+def blue(picture: Tensor) -> Tensor:
+    """Where a picture of points shows samples: (H, W) bool."""
+    red, green, sky = picture.int()
+    return (sky > red + 60) & (sky > green + 20)
+
+
+def test_pictures_of_points_show_them_where_they_are() -> None:
+    data = ring(size=100)
+    picture = data.draw(torch.tensor([[1.0, 0.0]]).repeat(20, 1))
+    assert picture.shape == (3, 400, 400)
+    assert picture.dtype == torch.uint8
+    rows, columns = blue(picture).nonzero().float().mean(0).tolist()
+    # The axes cover 0.13 to 0.98 of the width and 0.07 to 0.92 of the height, from -limit to limit.
+    limit = 1.3 + 3 * 0.01
+    assert columns == pytest.approx(400 * (0.13 + 0.85 * (1 + 1 / limit) / 2), abs=3)
+    assert rows == pytest.approx(400 * (1 - (0.07 + 0.85 / 2)), abs=3)
+
+
+def test_pictures_of_points_do_not_keep_those_before() -> None:
+    data = ring(size=100)
+    empty = data.draw(torch.full((1, 2), 99.0))
+    data.draw(data.batch(torch.arange(100)))
+    assert torch.equal(data.draw(torch.full((1, 2), 99.0)), empty)
+    assert not blue(empty).any()
+
+
+def test_pictures_of_points_are_quick() -> None:
+    data = grid(size=3000)
+    samples = data.batch(torch.arange(2500))
+    data.draw(samples)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        data.draw(samples)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.2  # about 0.03 where it was written
+
+
+def test_pictures_do_not_need_pyplot() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from gan_lab.datasets.mixtures import ring; data = ring(size=10);"
+        "assert 'matplotlib' not in sys.modules; data.draw(data.data);"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=config_dir().parent)
+
+
+def circle(modes: int, radius: float) -> Tensor:
+    points = [(math.cos(2 * math.pi * k / modes), math.sin(2 * math.pi * k / modes)) for k in range(modes)]
+    return radius * torch.tensor(points)
+
+
+@pytest.mark.parametrize(("modes", "radius", "std"), [(8, 1.0, 0.01), (5, 2.0, 0.3)])
+def test_ring_has_the_moments_of_its_formula(modes: int, radius: float, std: float) -> None:
+    data = ring(modes=modes, radius=radius, std=std)
+    assert data.shape == (2,)
+    assert len(data) == 100_000
+    torch.testing.assert_close(data.centres, circle(modes, radius))
+    check_mixture(data, std)
+    # Cov = (radius^2 / 2 + std^2) I for equal angles, three or more.
+    expected = (radius**2 / 2 + std**2) * torch.eye(2)
+    torch.testing.assert_close(data.data.T.cov(), expected, atol=0.02 * radius**2, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "spacing", "std"), [(5, 2.0, 0.05), (2, 1.0, 0.2)])
+def test_grid_has_the_moments_of_its_formula(side: int, spacing: float, std: float) -> None:
+    data = grid(side=side, spacing=spacing, std=std)
+    assert data.centres.shape == (side**2, 2)
+    assert data.centres.sum(0).abs().max() < 1e-6
+    assert torch.cdist(data.centres, data.centres).fill_diagonal_(9e9).min() == pytest.approx(spacing)
+    check_mixture(data, std)
+    # Uniform on `side` ticks: spacing^2 (side^2 - 1) / 12.
+    expected = (spacing**2 * (side**2 - 1) / 12 + std**2) * torch.eye(2)
+    torch.testing.assert_close(data.data.T.cov(), expected, atol=0.02 * spacing**2 * side, rtol=0)
+
+
+def check_mixture(data: Points, std: float) -> None:
+    assert data.labels is not None
+    modes = len(data.centres)
+    assert len(torch.unique(data.centres, dim=0)) == modes
+    counts = torch.bincount(data.labels, minlength=modes).float()
+    share = 1 / modes
+    sigma = math.sqrt(len(data) * share * (1 - share))
+    assert ((counts - len(data) * share).abs() < 5 * sigma).all()
+    offsets = data.data - data.centres[data.labels]
+    assert offsets.mean(0).abs().max() < 5 * std / math.sqrt(len(data))
+    assert offsets.std(0).tolist() == pytest.approx([std, std], rel=0.02)
+    inside = (offsets.norm(dim=1) < 3 * std).float().mean().item()
+    assert inside == pytest.approx(1 - math.exp(-4.5), abs=0.002)
+
+
+def test_default_mixtures_are_those_of_pacgan() -> None:
+    for data, modes, reach, std in ((ring(), 8, 1.0, 0.01), (grid(), 25, 4.0, 0.05)):
+        assert (len(data.centres), data.std) == (modes, std)
+        assert float(data.centres.abs().max()) == pytest.approx(reach)
+
+
+def test_mixtures_depend_on_their_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = ring(size=50).data
+    torch.manual_seed(2)
+    assert torch.equal(ring(size=50).data, first)
+    assert not torch.equal(ring(size=50, data_seed=1).data, first)
+
+
+@pytest.mark.parametrize("make", [ring, grid])
+@pytest.mark.parametrize("value", [0, -1, True, "many", float("nan"), None])
+@pytest.mark.parametrize("key", ["std", "size"])
+def test_mixtures_refuse_numbers_out_of_range(make: Any, key: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^dataset\.{key} must be .*, got {value!r}$"):
+        make(**{key: value})
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST"), ("kmnist", "KMNIST")]
+    ("make", "key", "value"),
+    [
+        (ring, "modes", 0),
+        (ring, "modes", 2.5),
+        (ring, "radius", 0),
+        (grid, "side", 0),
+        (grid, "spacing", -2.0),
+    ],
 )
-def test_mnist_family(name: str, folder: str, tmp_path: Path) -> None:
-    images, labels = mnist_like(tmp_path / "data", folder)
-    found = dataset(f"dataset={name}", f"dataset.root={tmp_path / 'data'}")
-    assert found.shape == (1, 28, 28)
-    assert torch.equal(found.data[:, 0], torch.from_numpy(images).to(torch.uint8))
-    assert found.labels.tolist() == labels.tolist()
-    smaller = dataset(f"dataset={name}", f"dataset.root={tmp_path / 'data'}", "dataset.size=16")
-    assert smaller.shape == (1, 16, 16)
-
-
-def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    pixels = NUMBERS.integers(0, 256, (6, 20, 3072)).astype(np.uint8)
-    sums = {}
-    for index, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
-        content = pickle.dumps({"data": pixels[index], "labels": list(range(10)) * 2})
-        (folder / name).write_bytes(content)
-        sums[name] = hashlib.md5(content).hexdigest()
-    meta = pickle.dumps({"label_names": list("abcdefghij")})
-    (folder / "batches.meta").write_bytes(meta)
-    kind = torchvision.datasets.CIFAR10
-    monkeypatch.setattr(kind, "train_list", [[n, sums[n]] for n in sums if "data" in n])
-    monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": hashlib.md5(meta).hexdigest()})
-    found = dataset("dataset=cifar10", f"dataset.root={tmp_path}")
-    assert found.data.shape == (100, 3, 32, 32)
-    assert torch.equal(found.data[20].flatten(), torch.from_numpy(pixels[1, 0]))
-    assert found.labels[:3].tolist() == [0, 1, 2]
-
-
-def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = NUMBERS.integers(0, 256, (32, 32, 3, 12)).astype(np.uint8)
-    path = tmp_path / "train_32x32.mat"
-    scipy.io.savemat(path, {"X": images, "y": np.arange(1, 13)[:, None] % 10 + 1})
-    entry = ["", path.name, hashlib.md5(path.read_bytes()).hexdigest()]
-    monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", {"train": entry})
-    found = dataset("dataset=svhn", f"dataset.root={tmp_path}")
-    assert found.data.shape == (12, 3, 32, 32)
-    assert torch.equal(found.data[5], torch.from_numpy(images[..., 5].transpose(2, 0, 1).copy()))
-
-
-def test_celeba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = tmp_path / "celeba"
-    (base / "img_align_celeba").mkdir(parents=True)
-    names = [f"{i:06d}.jpg" for i in range(1, 7)]
-    for i, name in enumerate(names):
-        Image.new("RGB", (178, 218), (40 * i, 0, 0)).save(base / "img_align_celeba" / name)
-    (base / "list_eval_partition.txt").write_text("".join(f"{n} {i // 4}\n" for i, n in enumerate(names)))
-    rows = "".join(f"{n} 1 2 3 4\n" for n in names)
-    for file in ("identity_CelebA", "list_bbox_celeba", "list_landmarks_align_celeba", "list_attr_celeba"):
-        head = "" if file == "identity_CelebA" else f"{len(names)}\na b c d\n"
-        (base / f"{file}.txt").write_text(head + rows)
-    monkeypatch.setattr(torchvision.datasets.CelebA, "_check_integrity", lambda self: True)
-    found = dataset("dataset=celeba", f"dataset.root={tmp_path}", "dataset.size=16")
-    # Partition 0 is the training split: the first four.
-    assert found.data.shape == (4, 3, 16, 16)
-    assert found.data[:, 0, 8, 8].tolist() == pytest.approx([0, 40, 80, 120], abs=3)
-
-
-def fail(error: Exception) -> Callable[..., None]:
-    def download(*args: object, **kwargs: object) -> None:
-        raise error
-
-    return download
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist", "cifar10", "svhn", "stacked_mnist"])
-def test_a_failed_download_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("mnist", "cifar", "svhn"):
-        for function in ("download_and_extract_archive", "download_url"):
-            where = f"torchvision.datasets.{module}.{function}"
-            monkeypatch.setattr(where, fail(URLError("no route to host")), raising=False)
-    with pytest.raises(DataError) as caught:
-        dataset(f"dataset={name}")
-    sentence = str(caught.value)
-    assert "could not be downloaded" in sentence
-    assert "dataset.root" in sentence
-    assert "\n" not in sentence
-
-
-def test_stacked_mnist_labels_are_the_three_digits(tmp_path: Path) -> None:
-    images, labels = mnist_like(tmp_path, "MNIST")
-    found = dataset("dataset=stacked_mnist", f"dataset.root={tmp_path}", "dataset.triples=500")
-    assert (len(found), found.shape) == (500, (3, 28, 28))
-    by_pixels = {image.astype(np.uint8).tobytes(): label for image, label in zip(images, labels, strict=True)}
-    rows = torch.tensor([0, 7, 499])
-    stacked = ((found.batch(rows) + 1) * 127.5).round().to(torch.uint8).numpy()
-    for image, label in zip(stacked, found.labels[rows].tolist(), strict=True):
-        assert [by_pixels[channel.tobytes()] for channel in image] == [int(d) for d in f"{label:03d}"]
-    assert len(found.labels.unique()) > 300
-
-
-@pytest.mark.skipif(not REAL_MNIST.is_dir(), reason="the real MNIST is not beside this checkout")
-def test_real_mnist_is_mnist() -> None:
-    found = dataset("dataset=mnist", f"dataset.root={REAL_MNIST}")
-    assert found.data.shape == (60_000, 1, 28, 28)
-    # LeCun's files: 5,923 zeros, 6,742 ones, and a mean grey value of 0.1307.
-    assert torch.bincount(found.labels)[:2].tolist() == [5923, 6742]
-    assert found.data.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
+def test_mixtures_refuse_layouts_out_of_range(make: Any, key: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=rf"dataset\.{key} must be"):
+        make(**{key: value})
 
 
 def test_digits_are_digits() -> None:
-    found = dataset("dataset=digits")
-    assert isinstance(found, Images)
-    assert (len(found), found.shape) == (1797, (1, 16, 16))
-    train, test = (dataset("dataset=digits", f"dataset.split={s}") for s in ("train", "test"))
+    data = digits()
+    assert data.shape == (1, 16, 16)
+    assert len(data) == 1797
+    assert data.data.dtype == torch.uint8
+    assert data.data.max() == 255
+    assert data.data.min() == 0
+    # Counts of the ten classes as the data's own description at UCI has them.
+    assert data.labels is not None
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert torch.bincount(data.labels).tolist() == counts
+
+
+def test_a_nearest_centroid_tells_digits_apart() -> None:
+    train, test = digits(split="train"), digits(split="test")
+    assert train.labels is not None
+    assert test.labels is not None
+    x = train.data.flatten(1).float()
+    centroids = torch.stack([x[train.labels == k].mean(0) for k in range(10)])
+    nearest = torch.cdist(test.data.flatten(1).float(), centroids).argmin(1)
+    assert (nearest == test.labels).float().mean() > 0.85
+
+
+def test_digits_of_their_own_size_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    data = digits(size=8)
+    shades = torch.from_numpy(load_digits().images)[:, None]
+    torch.testing.assert_close(data.data.double(), (shades * 255 / 16).round(), atol=1, rtol=0)
+
+
+def test_digits_are_split_once_and_for_all() -> None:
+    torch.manual_seed(3)
+    every, train, test = digits(), digits(split="train"), digits(split="test")
     assert (len(train), len(test)) == (1200, 597)
-    flat = {id(d): d.batch(torch.arange(len(d))).flatten(1) for d in (train, test)}
-    means = torch.stack([flat[id(train)][train.labels == k].mean(0) for k in range(10)])
-    guessed = torch.cdist(flat[id(test)], means).argmin(1)
-    assert (guessed == test.labels).float().mean() > 0.85
-    # Shuffled: both parts hold every digit about equally often.
-    assert torch.bincount(test.labels).min() > 40
+    torch.manual_seed(4)
+    assert torch.equal(digits(split="train").data, train.data)
+    both = torch.cat([train.data, test.data]).flatten(1)
+    assert torch.equal(torch.unique(both, dim=0), torch.unique(every.data.flatten(1), dim=0))
+    assert len(both) == len(every)
+    assert not torch.equal(train.data, every.data[:1200])
 
 
-def test_images_are_mapped_onto_minus_one_to_one_by_any_index() -> None:
-    data = torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1)
-    images = Images(data, name="ramp")
-    batch = images.batch(torch.tensor([[0, 255], [51, 102]]))
-    assert batch.shape == (2, 2, 1, 1, 1)
-    assert batch.flatten().tolist() == pytest.approx([-1, 1, -0.6, -0.2])
+@pytest.mark.parametrize("size", [3, 1025, 16.0, "big", None, True])
+def test_digits_refuse_sizes(size: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"dataset\.size must be a whole number from 4 to 1024, got "
+    ):
+        digits(size=size)
 
 
-@pytest.mark.parametrize(("name", "modes", "extent"), [("ring", 8, 1.0), ("grid", 25, 4.0)])
-def test_mixtures_have_their_modes_and_spread(name: str, modes: int, extent: float) -> None:
-    found = dataset(f"dataset={name}")
-    assert isinstance(found, Points)
-    centres = found.centres
-    assert len(torch.unique(centres.round(decimals=4), dim=0)) == modes
-    assert centres.abs().max().item() == pytest.approx(extent)
-    offsets = found.data - centres[found.labels]
-    # 200,000 numbers: the standard error of the deviation is 0.16 %.
-    assert offsets.std().item() == pytest.approx(found.std, rel=0.01)
-    assert torch.bincount(found.labels).min() > 0.9 * len(found) / modes
-    # Rayleigh: 1 - exp(-9/2) of the mass lies within three deviations.
-    inside = (offsets.norm(dim=1) < 3 * found.std).float().mean().item()
-    assert inside == pytest.approx(0.98889, abs=0.002)
-
-
-def test_pictures() -> None:
-    digits = dataset("dataset=digits")
-    picture = digits.draw(digits.batch(torch.arange(10)))
-    assert picture.dtype == torch.uint8
-    assert picture.shape[0] == 3
-    assert picture.float().std() > 20
-    ring = dataset("dataset=ring")
-    near, far = ring.draw(ring.batch(torch.arange(500))), ring.draw(torch.full((500, 2), 50.0))
-    assert near.shape == far.shape == (3, 400, 400)
-    # Blue points are on the picture where they should be, and only there.
-    blue = (near[2].int() - near[0].int() > 40).sum(), (far[2].int() - far[0].int() > 40).sum()
-    assert blue[0] > 50
-    assert blue[1] == 0
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["dataset=ring", "dataset.std=0"],
-        ["dataset=ring", "dataset.modes=2.5"],
-        ["dataset=grid", "dataset.size=-1"],
-        ["dataset=digits", "dataset.size=two"],
-        ["dataset=digits", "dataset.split=half"],
-        ["dataset=mnist", "dataset.split=validation"],
-        ["dataset=stacked_mnist", "dataset.triples=0"],
-    ],
-)
-def test_keys_out_of_range_are_named(overrides: list[str]) -> None:
-    with pytest.raises(GanLabError) as caught:
-        dataset(*overrides)
-    key, _, value = overrides[1].partition("=")
-    assert key in str(caught.value)
-    assert value in str(caught.value)
-
-
-def test_every_entry_names_itself() -> None:
-    for name in choices("dataset"):
-        assert composed(f"dataset={name}").dataset.name == name
+@pytest.mark.parametrize("split", ["validation", None, ["train"]])
+def test_digits_refuse_splits(split: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"dataset\.split must be one of all, train, test, got "):
+        digits(split=split)

@@ -301,6 +301,14 @@ def test_every_entry_takes_steps_in_both_kinds_of_network(group: str) -> None:
             assert_learns(f"{group}={name}", *tiny)
 
 
+def test_every_model_takes_a_step() -> None:
+    narrow = ("model.generator.width=4", "model.discriminator.width=4", "batch_size=4")
+    for name in choices("model"):
+        points = name in ("mlp", "pacgan")
+        data = ("dataset=ring", "dataset.size=500") if points else ("dataset=digits", "dataset.size=8")
+        assert_learns(f"model={name}", *data, *narrow)
+
+
 @pytest.mark.parametrize("group", ["augmentation", "optimizer"])
 def test_every_entry_takes_steps_on_images(group: str) -> None:
     for name in choices(group):

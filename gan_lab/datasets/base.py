@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from gan_lab.errors import DataError
+from gan_lab.errors import ConfigurationError, DataError
 
 
 class Samples:
@@ -66,6 +66,12 @@ class Samples:
         return gathered
 
 
+def check_size(size: object) -> None:
+    """Refuse a ``dataset.size`` in pixels that is no whole number from 4 to 1024."""
+    if isinstance(size, bool) or not isinstance(size, int) or not 4 <= size <= 1024:
+        raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
+
+
 class Images(Samples):
     """``data``: (N, C, H, W) uint8; batches are in [-1, 1]."""
 
@@ -111,6 +117,6 @@ class Points(Samples):
         limit = 1.3 * float(self.centres.abs().max()) + 3 * self.std
         figure = Figure(figsize=(4, 4), dpi=100)
         canvas = FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.1, 0.07, 0.87, 0.87), xlim=(-limit, limit), ylim=(-limit, limit))
+        axes = figure.add_axes((0.13, 0.07, 0.85, 0.85), xlim=(-limit, limit), ylim=(-limit, limit))
         axes.scatter(self.centres[:, 0], self.centres[:, 1], marker="+", c="tab:red", s=60, zorder=3)
         return canvas, axes, limit

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gan_lab.datasets.base import Images
+from gan_lab.datasets.base import Images, check_size
 from gan_lab.errors import ConfigurationError
 from gan_lab.seeding import stream
 
@@ -18,8 +18,7 @@ def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
     """
     from sklearn.datasets import load_digits
 
-    if isinstance(size, bool) or not isinstance(size, int) or not 4 <= size <= 1024:
-        raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
+    check_size(size)
     bunch = load_digits()
     shades = torch.from_numpy(bunch.images).float()[:, None] * (255 / 16)
     order = torch.randperm(len(shades), generator=stream(0, "digits split"))

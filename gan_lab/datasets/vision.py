@@ -1,22 +1,27 @@
 """torchvision's data sets as tensors, downloaded on first use."""
 
 import contextlib
+import inspect
 import io
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from gan_lab.datasets.base import Images
+from gan_lab.datasets.base import Images, check_size
 from gan_lab.datasets.image_folder import cached_images
 from gan_lab.errors import ConfigurationError, DataError
 from gan_lab.paths import cache_dir
 from gan_lab.seeding import stream
+
+# torchvision opens connections without a limit, so a network that swallows packets would hang a run.
+SECONDS_WITHOUT_AN_ANSWER = 20.0
 
 
 def torchvision_images(
@@ -29,18 +34,24 @@ def torchvision_images(
     """A torchvision class that keeps ``data`` and ``targets`` (or ``labels``) in memory, such as MNIST.
 
     ``dataset`` is called as ``dataset(root=..., download=True, <train or split>=...)``; ``size`` None keeps
-    the images' own.
+    the images' own, ``root`` None is ``data`` in gan-lab's cache folder.
     """
-    _check_split(split)
-    which = {"split": split} if _takes(dataset, "split") else {"train": split == "train"}
+    _check(size, split)
+    which = (
+        {"split": split} if "split" in inspect.signature(dataset).parameters else {"train": split == "train"}
+    )
     found = _downloaded(dataset, name, _root(root), **which)
     data = torch.as_tensor(np.asarray(found.data))
     if data.dim() == 3:
         data = data[:, None]
     elif data.shape[-1] == 3 and data.shape[1] != 3:
         data = data.permute(0, 3, 1, 2)
-    labels = torch.as_tensor(np.asarray(getattr(found, "targets", getattr(found, "labels", None)))).long()
-    return Images(_resized(data, size), name=name, labels=labels)
+    labels = getattr(found, "targets", getattr(found, "labels", None))
+    return Images(
+        _resized(data, size),
+        name=name,
+        labels=None if labels is None else torch.as_tensor(np.asarray(labels)).long(),
+    )
 
 
 def stacked_mnist(
@@ -54,16 +65,19 @@ def stacked_mnist(
     """Three random MNIST digits as red, green and blue: 1,000 modes (Metz et al. 2017; Lin et al. 2018)."""
     from torchvision.datasets import MNIST
 
-    if not isinstance(triples, int) or triples < 1:
+    if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
         raise ConfigurationError(f"dataset.triples must be a whole number of at least 1, got {triples!r}")
-    digits = torchvision_images(MNIST, "mnist", size, split, root)
+    digits = torchvision_images(MNIST, name, size, split, root)
     assert digits.labels is not None
     chosen = torch.randint(len(digits), (triples, 3), generator=stream(data_seed, "stacked_mnist"))
     return StackedDigits(digits.data[:, 0], chosen, digits.labels, name=name)
 
 
 class StackedDigits(Images):
-    """``data``: (M, H, W) digits, of which image i shows those in row i of ``triples`` (N, 3)."""
+    """``data``: (M, H, W) digits, of which image i shows those in row i of ``triples`` (N, 3).
+
+    Label of an image with digits a, b and c as red, green and blue: 100 a + 10 b + c.
+    """
 
     def __init__(self, data: Tensor, triples: Tensor, digits: Tensor, *, name: str) -> None:
         labels = digits[triples] @ torch.tensor([100, 10, 1])
@@ -89,41 +103,64 @@ def celeba(name: str = "celeba", size: int = 64, split: str = "train", root: str
     """Aligned and cropped CelebA faces (Liu et al. 2015), through the same cache as a folder of images."""
     from torchvision.datasets import CelebA
 
-    _check_split(split)
+    check_size(size)
+    _check(size, split)
     found = _downloaded(CelebA, name, _root(root), split=split)
-    folder = Path(found.root) / found.base_folder / "img_align_celeba"
+    folder = Path(found.root).absolute() / found.base_folder / "img_align_celeba"
     files = [folder / file for file in found.filename]
-    return Images(cached_images(folder, files, size=size, channels=3), name=name)
+    return Images(cached_images(folder, files, size=size, channels=3, part=split), name=name)
 
 
 def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any) -> Any:
     """The torchvision data set; its progress goes to the terminal, its failures become one sentence."""
     try:
-        try:
-            # What is there already needs no network, and no folder that can be written.
-            with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                # What is there already needs no network, and no folder that can be written.
                 return dataset(root=str(root), download=False, **which)
-        except RuntimeError:
-            return dataset(root=str(root), download=True, **which)
-    except (RuntimeError, URLError, OSError, ImportError, EOFError) as error:
+            except RuntimeError:
+                # Jobs of a sweep that start together download once: torchvision looks again inside the lock.
+                with _one_at_a_time(getattr(dataset, "__name__", name)), _patience(SECONDS_WITHOUT_AN_ANSWER):
+                    return dataset(root=str(root), download=True, **which)
+    except (
+        Exception
+    ) as error:  # files and networks fail in every way: URLError, TimeoutError, BadZipFile, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"dataset={name} is not in {root} and could not be downloaded ({reason[:200]}): "
+            f"dataset={name} cannot be read from {root} or downloaded to it ({_short(reason)}): "
             "put its files there as torchvision lays them out, or set dataset.root to where they are"
         ) from error
 
 
-def _takes(dataset: Callable[..., Any], argument: str) -> bool:
-    import inspect
+@contextlib.contextmanager
+def _one_at_a_time(name: str) -> Iterator[None]:
+    folder = cache_dir() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
 
-    return argument in inspect.signature(dataset).parameters
+
+@contextlib.contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _short(reason: str, length: int = 200) -> str:
+    return reason if len(reason) <= length else f"{reason[:length]}..."
 
 
 def _root(given: str | None) -> Path:
     return Path(given).expanduser() if given else cache_dir() / "data"
 
 
-def _check_split(split: str) -> None:
+def _check(size: object, split: object) -> None:
+    if size is not None:
+        check_size(size)
     if split not in ("train", "test"):
         raise ConfigurationError(f"dataset.split must be one of train, test, got {split!r}")
 
@@ -131,7 +168,5 @@ def _check_split(split: str) -> None:
 def _resized(data: Tensor, size: int | None) -> Tensor:
     if size is None or tuple(data.shape[2:]) == (size, size):
         return data.contiguous()
-    if not isinstance(size, int) or not 4 <= size <= 1024:
-        raise ConfigurationError(f"dataset.size must be null or a whole number from 4 to 1024, got {size!r}")
     parts = [resize(part, [size, size], antialias=True) for part in torch.split(data, 4096)]
     return torch.cat(parts)
