@@ -63,19 +63,23 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
         stop = step == schedule.steps or observer.stop_asked()
         if losses and (stop or any(due)):
             # Only here does the processor wait for the device; until now everything was queued.
-            broken = first_non_finite(losses)
-            for index, steps_before in broken.items():
-                observer.diverged(step - len(losses) + 1 + steps_before, good[index])
-            if len(broken) == len(engine.seeds):
+            current = engine.members()
+            last_steps = range(step - len(losses) + 1, step + 1)
+            broken = {index: last_steps[k] for index, k in first_non_finite(losses).items()}
+            for index, member in enumerate(current):
+                if not is_finite(member):  # the last update did it, and no loss has seen it yet
+                    broken.setdefault(index, step)
+            for index, when in broken.items():
+                observer.diverged(when, good[index])
+            healthy = [index for index in range(len(current)) if index not in broken]
+            losses, good = [], [current[index] for index in healthy]
+            if not healthy:
                 observer.checkpoint(step, [])
                 return step
             if broken:
-                healthy = [k for k in range(len(engine.seeds)) if k not in broken]
-                current = engine.members()
-                engine = engine.keep([current[k] for k in healthy])
+                engine = engine.keep(good)
                 batches.keep(engine.seeds)
                 numbers = {name: values[healthy] for name, values in numbers.items()}
-            losses, good = [], engine.members()
         fresh = step > first
         if due.log and fresh:
             observer.numbers(step, engine.seeds, numbers)
@@ -91,9 +95,15 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
         for batch in discriminator_batches:
             numbers = engine.discriminator_step(batch)
         numbers = numbers | engine.generator_step(generator_batch)
-        losses.append(numbers["loss/discriminator"] + numbers["loss/generator"])
+        # Not finite as soon as one of its parts is not.
+        parts = [value for name, value in numbers.items() if name.startswith("loss/")]
+        losses.append(torch.stack(parts).sum(dim=0))
         step += 1
         observer.step(step)
+
+
+def is_finite(member: Member) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in member.networks.values())
 
 
 def first_non_finite(losses: Sequence[Tensor]) -> dict[int, int]:

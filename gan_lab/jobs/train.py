@@ -100,7 +100,7 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Run:
     """Train ``cfg`` in ``folder``, going on from what stands there already."""
     check(cfg)
     status = None if cfg.rerun else _standing(cfg, folder)
-    if status and status.state in ("finished", "diverged") and status.step >= cfg.steps:
+    if status and (status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)):
         return load(folder)
     device = select_device(cfg.device)
     experiment = assemble(cfg, device)
@@ -215,6 +215,9 @@ def _train(
             done = status.step
             if experiment.batches.seeds:
                 done = loop.train(experiment.engine, experiment.batches, schedule, recorder, status.step)
+        except KeyboardInterrupt:
+            recorder.end("interrupted", "stopped at once, after its last checkpoint")
+            raise
         except BaseException as error:
             recorder.end("failed", f"{type(error).__name__}: {error}")
             raise
