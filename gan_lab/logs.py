@@ -32,7 +32,7 @@ class SeedLog:
         self.folder = folder
         _forget_after(folder / "stats.jsonl", step)
         self._stats = (folder / "stats.jsonl").open("a")
-        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
         """One line in ``stats.jsonl`` (non-finite values as null) and one point a tag in TensorBoard."""

@@ -8,7 +8,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from gan_lab.jobs.train import Experiment, assemble
+from gan_lab.assembly import Experiment, assemble
 from gan_lab.paths import config_dir
 
 torch.set_num_threads(1)

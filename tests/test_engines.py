@@ -5,9 +5,9 @@ import torch
 from conftest import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play
 from torch.testing import assert_close
 
+from gan_lab.assembly import Experiment
 from gan_lab.engines import PLAYERS, Member, SideBySide, Stacked, choose
 from gan_lab.errors import ConfigurationError
-from gan_lab.jobs.train import Experiment
 
 # Rounding differs between one kernel for all seeds and one a seed; training amplifies it step by step, and
 # Adam's first steps divide small gradients by their own size. A wrong seed, stream or state is off by 1e-2.
@@ -92,7 +92,11 @@ def test_seeds_do_not_influence_each_other(engine: str) -> None:
     assert not torch.equal(ours[2].networks[weight], theirs[2].networks[weight])
 
 
-@pytest.mark.parametrize("overrides", [TINY_IMAGES, TINY_POINTS], ids=["images", "points"])
+@pytest.mark.parametrize(
+    "overrides",
+    [TINY_IMAGES, TINY_POINTS, (*TINY_POINTS, "activation=snake", "activation.trainable=true")],
+    ids=["images", "points", "scalar parameters"],
+)
 @pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
 def test_members_move_between_engines_and_go_on(overrides: tuple[str, ...], engine: str) -> None:
     through = assembled(*overrides, "seeds=2", f"engine={engine}", "ema=0.9")

@@ -9,7 +9,7 @@ from conftest import choices, play
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from gan_lab.jobs.train import assemble
+from gan_lab.assembly import assemble
 from gan_lab.paths import config_dir
 
 # Data that would have to be downloaded give way to digits of the same size: the study's own keys stay.

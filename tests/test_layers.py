@@ -28,6 +28,7 @@ LAYERS = {
         "runs",
         "recorder",
         "messages",
+        "assembly",
     ),
     3: ("loop",),
     4: ("jobs",),

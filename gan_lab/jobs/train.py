@@ -2,25 +2,21 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hydra
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from gan_lab import checkpoints, loop
-from gan_lab.adversarial import Game
-from gan_lab.batches import Batches
-from gan_lab.configuration import build, build_activation, check
-from gan_lab.datasets.base import Samples
-from gan_lab.devices import PRECISIONS, describe_device, select_device
-from gan_lab.engines import PLAYERS, Engine, Member, Pair, Setup, choose
+from gan_lab.assembly import Experiment, assemble, own_key
+from gan_lab.configuration import check
+from gan_lab.devices import describe_device, select_device
+from gan_lab.engines import PLAYERS, Member
 from gan_lab.errors import ConfigurationError, GanLabError, Refused
 from gan_lab.jobs.sampling import Run, load
 from gan_lab.messages import explain, is_about_the_configuration
@@ -38,7 +34,6 @@ from gan_lab.runs import (
     without_hydra,
     write_whole,
 )
-from gan_lab.seeding import seeded
 from gan_lab.signals import Interrupted, stop_requests
 
 
@@ -117,76 +112,6 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Run:
         frozen = [Member(**m) for m in saved["frozen"]] if saved else []
         _train(cfg, folder, status, experiment, frozen)
     return load(folder)
-
-
-@dataclass
-class Experiment:
-    """What a configuration builds: data, networks in training, and their batches."""
-
-    data: Samples
-    engine: Engine
-    batches: Batches
-    gains: dict[str, float]
-
-    def go_on_with(self, members: Sequence[Member]) -> None:
-        """Put saved members in the place of fresh ones."""
-        if members:
-            self.engine = self.engine.keep(members)
-        self.batches.keep([member.seed for member in members])
-
-
-def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
-    """Build everything that a run trains, untrained; says what is wrong before anything is written."""
-    torch.set_flush_denormal(True)  # saturated units otherwise slow a CPU down many times
-    data: Samples = build(cfg, "dataset").to(device)
-    game = Game(build(cfg, "objective"), build(cfg, "regularizer"), build(cfg, "augmentation"))
-    seeds = list(range(cfg.seed, cfg.seed + cfg.seeds))
-    members: list[Member] = []
-    gains: dict[str, float] = {}
-    pair: Pair | None = None
-    for seed in seeds:
-        pair, gains = _fresh_pair(cfg, data.shape, seed)
-        members.append(Member(seed, dict(pair.state_dict())))
-    assert pair is not None
-    setup = Setup(
-        template=pair,
-        game=game,
-        optimizers={player: build(cfg, _own(cfg, "optimizer", player)) for player in PLAYERS},
-        device=device,
-        precision=PRECISIONS[cfg.precision],
-        ema=cfg.ema,
-    )
-    batches = Batches(
-        data,
-        seeds,
-        batch_size=cfg.batch_size,
-        latent_size=cfg.model.latent_size,
-        uniforms=game.uniforms,
-        discriminator_steps=cfg.discriminator_steps,
-        device=device,
-    )
-    return Experiment(data, choose(cfg.engine, setup, members), batches, gains)
-
-
-def _fresh_pair(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[Pair, dict[str, float]]:
-    """One seed's networks, initialised from its own streams on the CPU: the same on every device."""
-    initialise = build(cfg, "initialisation")
-    networks: dict[str, nn.Module] = {}
-    gains: dict[str, float] = {}
-    for player in PLAYERS:
-        activation = build_activation(cfg, _own(cfg, "activation", player))
-        with seeded(seed, f"initialisation/{player}"):
-            network: nn.Module = build(cfg, f"model.{player}", shape=shape)
-            gain = initialise(network, activation)
-        networks[player] = network
-        if gain is not None:
-            gains[player] = gain
-    return Pair(**networks), gains
-
-
-def _own(cfg: DictConfig, group: str, player: str) -> str:
-    """The key of a player's own choice in a group, or of the one for both."""
-    return f"{player}_{group}" if cfg.get(f"{player}_{group}") is not None else group
 
 
 def _train(
@@ -276,7 +201,7 @@ def hyperparameters(cfg: DictConfig, status: Status) -> dict[str, str | float]:
     for player in PLAYERS:
         own = f"activation@{player}_activation"
         table[f"{player}_activation"] = status.choices.get(own) or table["activation"]
-        rate = cfg[_own(cfg, "optimizer", player)].get("lr")
+        rate = cfg[own_key(cfg, "optimizer", player)].get("lr")
         table[f"{player}_lr"] = float(rate) if rate is not None else ""
         table[f"{player}_gain"] = status.gains.get(player, "")
     table["initialisation"] = status.choices.get("initialisation", "")

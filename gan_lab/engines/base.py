@@ -1,0 +1,117 @@
+"""What every engine is, what it is built from, and what it gives back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan_lab.adversarial import Batch, Game, Numbers, Turn, discriminator_turn, generator_turn
+
+OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
+PLAYERS = ("generator", "discriminator")
+
+
+class Pair(nn.Module):
+    """One generator and its discriminator; calling it plays a turn with whatever state it holds."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+
+    def forward(self, turn: Turn, game: Game, batch: Batch) -> tuple[Tensor, Numbers]:
+        return turn(self.generator, self.discriminator, game, batch)
+
+
+@dataclass
+class Member:
+    """Everything that one seed has learned, in a form that no engine owns.
+
+    networks: state dict of its `Pair`; optimizers: parameter name -> that parameter's optimizer state;
+    average: state dict of the averaged generator, empty where none is kept.
+    """
+
+    seed: int
+    networks: dict[str, Tensor]
+    optimizers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def generator(self) -> dict[str, Tensor]:
+        """State dict of the generator to sample from: the averaged one where there is one."""
+        own = {n[10:]: t for n, t in self.networks.items() if n.startswith("generator.")}
+        return self.average or own
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all members share. ``ema``: decay of the averaged generator per step, None for no average."""
+
+    template: Pair
+    game: Game
+    optimizers: Mapping[str, OptimizerFactory]
+    device: torch.device
+    precision: torch.dtype = torch.float32
+    ema: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision != torch.float32:
+            # Statistics in full precision, as their buffers are: vmap's batch norm takes no mixture.
+            for module in self.template.modules():
+                if isinstance(module, nn.modules.batchnorm._NormBase):
+                    module.register_forward_pre_hook(_in_full_precision)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == torch.float32:
+            return nullcontext()
+        # Without the cache: under vmap one weight is seen through several wrappers.
+        return torch.autocast(self.device.type, self.precision, cache_enabled=False)
+
+
+class Engine(ABC):
+    """Seeds in training. Batches, numbers and samples have a leading dimension S, ordered as `seeds`."""
+
+    def __init__(self, setup: Setup, members: Sequence[Member]) -> None:
+        self.setup = setup
+        self.seeds = [member.seed for member in members]
+
+    def discriminator_step(self, batch: Batch) -> Numbers:
+        return self.play("discriminator", discriminator_turn, batch)
+
+    def generator_step(self, batch: Batch) -> Numbers:
+        numbers = self.play("generator", generator_turn, batch)
+        if self.setup.ema is not None:
+            self.update_averages(self.setup.ema)
+        return numbers
+
+    @abstractmethod
+    def play(self, player: str, turn: Turn, batch: Batch) -> Numbers:
+        """One turn and one optimizer step of ``player`` for every seed; numbers are (S,)."""
+
+    @abstractmethod
+    def update_averages(self, decay: float) -> None: ...
+
+    @abstractmethod
+    def generate(self, latent: Tensor) -> Tensor:
+        """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged where an average is kept."""
+
+    @abstractmethod
+    def members(self) -> list[Member]:
+        """Copies of everybody's state, on the training device."""
+
+    @abstractmethod
+    def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """Parameter name -> (value, last gradient) of one member, not copied."""
+
+    def keep(self, members: Sequence[Member]) -> "Engine":
+        """An engine of the same kind that goes on with these members only."""
+        return type(self)(self.setup, members)
+
+
+def _in_full_precision(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.float() for x in inputs)

@@ -1,0 +1,102 @@
+"""Seeds as a batch dimension: one module, everybody's parameters and buffers stacked."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from gan_lab.adversarial import Batch, Numbers, Turn
+from gan_lab.engines.base import PLAYERS, Engine, Member, Setup
+from gan_lab.engines.state import (
+    by_player,
+    copied,
+    descend,
+    lies_as,
+    of_generator,
+    restore_state,
+    saved_state,
+    update_average,
+)
+
+
+class Stacked(Engine):
+    """One module, everybody's parameters and buffers stacked along a first dimension S."""
+
+    def __init__(self, setup: Setup, members: Sequence[Member]) -> None:
+        super().__init__(setup, members)
+        pairs = [deepcopy(setup.template) for _ in members]
+        for pair, member in zip(pairs, members, strict=True):
+            pair.load_state_dict(member.networks)
+            pair.to(setup.device)
+        self.pair = pairs[0].train()
+        self.state, self.buffers = stack_module_state(pairs)
+        self.parameters = by_player(self.state)
+        self.optimizers = {
+            player: setup.optimizers[player](self.parameters[player].values()) for player in PLAYERS
+        }
+        for player in PLAYERS:
+            restore_state(self.optimizers[player], self.parameters[player], members, stacked=True)
+        averages = [member.generator for member in members] if setup.ema is not None else [{}]
+        self.averages = {n: torch.stack([a[n] for a in averages]) for n in averages[0]}
+
+    def play(self, player: str, turn: Turn, batch: Batch) -> Numbers:
+        def alone(
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], batch: Batch
+        ) -> tuple[Tensor, Numbers]:
+            played: tuple[Tensor, Numbers] = functional_call(
+                self.pair, (parameters, buffers), (turn, self.setup.game, batch)
+            )
+            return played
+
+        with self.setup.autocast():
+            losses, numbers = vmap(alone, randomness="different")(self.state, self.buffers, batch)
+        # Seeds share no parameter, so the gradient of the sum is everybody's own gradient.
+        descend(losses.sum(), self.parameters[player].values(), self.optimizers[player])
+        return numbers
+
+    def update_averages(self, decay: float) -> None:
+        generator = of_generator(self.state | self.buffers)
+        update_average(self.averages, generator, set(of_generator(self.state)), decay)
+
+    @torch.no_grad()
+    def generate(self, latent: Tensor) -> Tensor:
+        generator = self.pair.generator.eval()
+
+        def alone(state: dict[str, Tensor], z: Tensor) -> Tensor:
+            samples: Tensor = functional_call(generator, state, (z,))
+            return samples.float()
+
+        state = self.averages or of_generator(self.state | self.buffers)
+        samples = vmap(alone, randomness="different")(state, latent)
+        generator.train()
+        return samples
+
+    def members(self) -> list[Member]:
+        saved = {
+            name: state
+            for player in PLAYERS
+            for name, state in saved_state(self.optimizers[player], self.parameters[player]).items()
+        }
+        return [
+            Member(
+                seed,
+                copied({n: t[k] for n, t in (self.state | self.buffers).items()}),
+                {
+                    name: {
+                        # Per-parameter state is stacked as the parameter is; step counts are shared.
+                        key: v[k].clone() if lies_as(v, self.state[name]) else v
+                        for key, v in state.items()
+                    }
+                    for name, state in saved.items()
+                },
+                copied({n: t[k] for n, t in self.averages.items()}),
+            )
+            for k, seed in enumerate(self.seeds)
+        ]
+
+    def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
+        return {
+            n: (p.detach()[index], None if p.grad is None else p.grad[index]) for n, p in self.state.items()
+        }
