@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from gan_lab.errors import ConfigurationError, DataError
 
@@ -81,6 +80,9 @@ class Images(Samples):
     @staticmethod
     def draw(samples: Tensor) -> Tensor:
         """A near square grid; small images are magnified by a whole factor, to at least 32 pixels each."""
+        # Here, because it takes as long to import as torch, and a finished run draws nothing.
+        from torchvision.utils import make_grid
+
         times = math.ceil(32 / samples.shape[-1])
         pixels = samples.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).nan_to_num(0)
         large = pixels.repeat_interleave(times, 2).repeat_interleave(times, 3)
