@@ -1,6 +1,7 @@
 """Data sets as tensors that are indexed where they live."""
 
 import math
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from gan_lab.errors import ConfigurationError, DataError
 
 
-class Samples:
+class Samples(ABC):
     """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) int64 or None.
 
     ``data`` may be mapped from a read-only file: it is indexed, never written to. Labels stay on the CPU.
@@ -47,9 +48,9 @@ class Samples:
             gathered = gathered.pin_memory().to(self.device, non_blocking=True)
         return self._decode(gathered)
 
+    @abstractmethod
     def draw(self, samples: Tensor) -> Tensor:
         """(n, *shape) -> a picture of them, (3, H, W) uint8."""
-        raise NotImplementedError
 
     @property
     def _bytes(self) -> int:
