@@ -14,6 +14,7 @@ from gan_lab.activations import activation_sites
 from gan_lab.adversarial import frozen_statistics
 from gan_lab.configuration import build
 from gan_lab.errors import ConfigurationError
+from gan_lab.models import resnet
 from gan_lab.models.layers import SpectralNorm, upsamplings
 from gan_lab.models.mlp import MaxoutDiscriminator
 
@@ -60,11 +61,18 @@ def test_shapes_gradients_and_sites(
     assert logits.shape == (6,)
     if len(shape) == 3:
         assert fake.abs().max() <= 1
-    (discriminator(fake).sum() + logits.sum()).backward()
-    for network in (generator, discriminator):
+    assert fake.isfinite().all()
+    assert logits.isfinite().all()
+    # Not a plain sum, to which batch normalisation would let little through.
+    weights = torch.linspace(-1, 2, 6)
+    (weights @ (discriminator(fake) + logits)).backward()
+    for network, kind in ((generator, generator_norm), (discriminator, discriminator_norm)):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
+            # A later normalisation may take a bias out again; everything else must count.
+            if not name.endswith("bias") or kind in ("none", "spectral"):
+                assert parameter.grad.abs().max() > 1e-7, name
         sites = [site for _, site in activation_sites(network)]
         assert all(isinstance(site, nn.PReLU) for site in sites)
         assert len({id(site) for site in sites}) == len(sites)
@@ -92,7 +100,11 @@ def test_stacked_networks_equal_each_alone(
             out: Tensor = functional_call(base, (p, b), (x,))
             return out
 
+        before = {name: buffer.clone() for name, buffer in buffers.items()}
         together = vmap(call)(parameters, buffers, x)
+        for name, buffer in buffers.items():
+            if buffer.shape[1:] != (1,):  # The singular vector of a single output stays 1.
+                assert not torch.equal(buffer, before[name]), name
         for k, network in enumerate(alone):
             assert_close(together[k], network(x[k]), rtol=1e-4, atol=1e-5)
             for name, buffer in network.named_buffers():
@@ -122,11 +134,41 @@ def test_other_shapes_are_refused_in_a_sentence(model: str, shape: tuple[int, ..
         ("model.generator.depth=-1", "model.generator: depth must be a whole number of at least 1, got -1"),
         ("model.latent_size=0", "latent_size must be a whole number of at least 1, got 0"),
         ("model.generator.normalisation=bach", "normalisation must be one of none, .*, got 'bach'"),
+        (
+            "model.discriminator.normalisation=bach",
+            "normalisation must be one of none, .*, spectral, got 'bach'",
+        ),
+        (
+            "model.generator.width=true",
+            "model.generator: width must be a whole number of at least 1, got True",
+        ),
     ],
 )
 def test_keys_out_of_range_are_named(override: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         networks(IMAGE, "model=dcgan", override)
+
+
+@pytest.mark.parametrize("model", ["mlp", "dcgan", "resnet"])
+def test_spectral_is_for_discriminators_and_reaches_all_their_weights(model: str) -> None:
+    _, discriminator = networks((1, 16, 16), f"model={model}", "model.discriminator.normalisation=spectral")
+    layers = [m for m in discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    assert all(isinstance(m.parametrizations.weight[0], SpectralNorm) for m in layers)
+    with pytest.raises(ConfigurationError, match=r"normalisation must be one of none, .*, got 'spectral'"):
+        networks((1, 16, 16), f"model={model}", "model.generator.normalisation=spectral")
+
+
+@pytest.mark.parametrize(
+    ("size", "resolutions"),
+    [(8, [4]), (14, [7]), (16, [8]), (28, [14, 7]), (32, [16, 8]), (56, [28, 14, 7]), (64, [32, 16, 8])],
+)
+def test_residual_discriminator_halves_down_to_8_or_7(size: int, resolutions: list[int]) -> None:
+    _, discriminator = networks((1, size, size), "model=resnet")
+    seen: list[int] = []
+    for block in discriminator.blocks:
+        block.register_forward_hook(lambda module, args, out: seen.append(out.shape[-1]))
+    discriminator(inputs((1, size, size), 2)[1])
+    assert seen == resolutions + 2 * resolutions[-1:]
 
 
 @pytest.mark.parametrize("model", ["mlp", "dcgan", "resnet"])
@@ -157,8 +199,10 @@ def test_statistics_that_are_not_tracked_keep_their_bits() -> None:
         assert any(not torch.equal(b, before[n]) for n, b in discriminator.named_buffers())
 
 
-@pytest.mark.parametrize("layer", [nn.Linear(20, 30), nn.Conv2d(3, 8, 3)])
-def test_spectral_norm_is_the_largest_singular_value(layer: nn.Module) -> None:
+@pytest.mark.parametrize("kind", ["linear", "convolution"])
+def test_spectral_norm_is_the_largest_singular_value(kind: str) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(20, 30) if kind == "linear" else nn.Conv2d(3, 8, 3)
     ours, theirs = deepcopy(layer), parametrizations.spectral_norm(deepcopy(layer))
     parametrize.register_parametrization(ours, "weight", SpectralNorm(ours.weight))
     for _ in range(200):
@@ -187,22 +231,43 @@ def test_second_derivatives_reach_the_parameters() -> None:
         assert first.grad.abs().sum() > 0
 
 
-def test_logits_are_not_squashed() -> None:
-    for model in ("mlp", "dcgan", "resnet"):
-        _, discriminator = networks(IMAGE, f"model={model}")
-        logits = discriminator(1000 * inputs(IMAGE)[1])
-        assert logits.min() < 0 or logits.max() > 1
+@pytest.mark.parametrize("model", choices("model"))
+def test_nothing_squashes_the_logits(model: str) -> None:
+    """Logits are linear in the last layer, which no sigmoid or tanh behind it would leave them."""
+    norm = [] if model == "pacgan" else ["model.discriminator.normalisation=none"]
+    _, discriminator = networks(IMAGE, f"model={model}", *norm)
+    real = inputs(IMAGE)[1]
+    with torch.no_grad():
+        discriminator.output.bias.fill_(0.5)
+        once = discriminator(real)
+        for parameter in discriminator.output.parameters():
+            parameter.mul_(-100)
+        assert_close(discriminator(real), -100 * once)
+        assert once.abs().max() > 0.02
 
 
-def test_residual_inputs_stay_intact() -> None:
-    generator, _ = networks(IMAGE, "model=resnet", "activation=relu")
-    seen = []
-    generator.blocks[0].register_forward_hook(
-        lambda module, args, out: seen.append((args[0], args[0].clone()))
+@pytest.mark.parametrize("inplace", [False, True])
+def test_residual_inputs_stay_intact(inplace: bool) -> None:
+    """What each block is given is the same after it; an in-place ReLU shows that this would be noticed."""
+    torch.manual_seed(0)
+
+    def activation() -> nn.Module:
+        return nn.ReLU(inplace=inplace)
+
+    pair = (
+        resnet.Generator(5, IMAGE, activation, width=4, normalisation="none"),
+        resnet.Discriminator(IMAGE, activation, width=4, normalisation="none"),
     )
-    generator(inputs(IMAGE)[0])
-    ((now, before),) = seen
-    assert torch.equal(now, before)
+    for network, x in zip(pair, inputs(IMAGE), strict=True):
+        given: list[tuple[Tensor, Tensor]] = []
+        intact: list[bool] = []
+        for block in network.blocks:
+            block.register_forward_pre_hook(lambda module, args: given.append((args[0], args[0].clone())))  # noqa: B023
+            block.register_forward_hook(lambda module, args, out: intact.append(torch.equal(*given[-1])))  # noqa: B023
+        with torch.no_grad():
+            network(x)
+        assert len(intact) == len(network.blocks)
+        assert all(intact) == (not inplace)
 
 
 def test_maxout_and_packing_against_their_formulas() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gan_lab.models.layers import (
     FOR_MAPS,
+    SPECTRAL,
     Project,
     at_least_one,
     needs_bias,
@@ -89,14 +90,17 @@ class Discriminator(nn.Module):
         at_least_one(width=width, depth=depth)
         base, n = upsamplings(shape)
         bias = needs_bias(normalisation)
+        kinds = FOR_MAPS | SPECTRAL
         blocks: list[nn.Module] = []
         inputs = shape[0]
         for level, out in enumerate(channels(width, n)):
-            norm = normalise(FOR_MAPS, normalisation if level else "none", out)
+            norm = normalise(
+                kinds, normalisation, out
+            )  # Looked up for the first layer too: it may be misspelt.
             convolution = nn.Conv2d(inputs, out, 4, 2, 1, bias=bias or level == 0)
-            blocks.append(Block(convolution, norm, activation))
+            blocks.append(Block(convolution, norm if level else nn.Identity(), activation))
             for _ in range(depth - 1):
-                norm = normalise(FOR_MAPS, normalisation, out)
+                norm = normalise(kinds, normalisation, out)
                 blocks.append(Block(nn.Conv2d(out, out, 3, 1, 1, bias=bias), norm, activation))
             inputs = out
         self.hidden = nn.Sequential(*blocks)

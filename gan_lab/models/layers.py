@@ -10,24 +10,26 @@ from torch.nn.utils import parametrize
 
 from gan_lab.errors import ConfigurationError
 
+Norms = dict[str, Callable[[int], nn.Module]]
+
 # Each makes the layer that follows a weight layer with so many output features.
-FOR_MAPS: dict[str, Callable[[int], nn.Module]] = {
+FOR_MAPS: Norms = {
     "none": lambda channels: nn.Identity(),
-    "spectral": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "group": lambda channels: nn.GroupNorm(gcd(32, channels), channels),
 }
-FOR_FEATURES: dict[str, Callable[[int], nn.Module]] = {
+FOR_FEATURES: Norms = {
     "none": lambda features: nn.Identity(),
-    "spectral": lambda features: nn.Identity(),
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
+# A discriminator's other choice: its weights are normalised (`spectral_normalise`), so nothing follows them.
+SPECTRAL: Norms = {"spectral": lambda features: nn.Identity()}
 
 
-def normalise(kinds: dict[str, Callable[[int], nn.Module]], name: str, features: int) -> nn.Module:
+def normalise(kinds: Norms, name: str, features: int) -> nn.Module:
     """The layer of ``kinds`` called ``name``; an identity where nothing is normalised after a layer."""
     if name not in kinds:
         raise ConfigurationError(f"normalisation must be one of {', '.join(kinds)}, got {name!r}")
@@ -41,7 +43,7 @@ def needs_bias(normalisation: str) -> bool:
 
 def at_least_one(**numbers: int) -> None:
     for key, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigurationError(f"{key} must be a whole number of at least 1, got {value!r}")
 
 

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab.errors import ConfigurationError
-from gan_lab.models.layers import FOR_FEATURES, at_least_one, needs_bias, normalise, spectral_normalise
+from gan_lab.models.layers import (
+    FOR_FEATURES,
+    SPECTRAL,
+    Norms,
+    at_least_one,
+    needs_bias,
+    normalise,
+    spectral_normalise,
+)
 
 Activation = Callable[[], nn.Module]
 
@@ -16,10 +24,12 @@ Activation = Callable[[], nn.Module]
 class Hidden(nn.Module):
     """Linear, normalisation, activation."""
 
-    def __init__(self, inputs: int, width: int, activation: Activation, normalisation: str) -> None:
+    def __init__(
+        self, inputs: int, width: int, activation: Activation, kinds: Norms, normalisation: str
+    ) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, width, bias=needs_bias(normalisation))
-        self.norm = normalise(FOR_FEATURES, normalisation, width)
+        self.norm = normalise(kinds, normalisation, width)
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,10 +38,12 @@ class Hidden(nn.Module):
 
 
 def hidden_layers(
-    inputs: int, width: int, depth: int, activation: Activation, normalisation: str
+    inputs: int, width: int, depth: int, activation: Activation, kinds: Norms, normalisation: str
 ) -> nn.Sequential:
     sizes = [inputs] + [width] * depth
-    return nn.Sequential(*(Hidden(a, b, activation, normalisation) for a, b in itertools.pairwise(sizes)))
+    return nn.Sequential(
+        *(Hidden(a, b, activation, kinds, normalisation) for a, b in itertools.pairwise(sizes))
+    )
 
 
 class Generator(nn.Module):
@@ -49,7 +61,7 @@ class Generator(nn.Module):
         super().__init__()
         at_least_one(latent_size=latent_size, width=width, depth=depth)
         self.shape = tuple(shape)
-        self.hidden = hidden_layers(latent_size, width, depth, activation, normalisation)
+        self.hidden = hidden_layers(latent_size, width, depth, activation, FOR_FEATURES, normalisation)
         self.output = nn.Linear(width, prod(shape))
         self.squash = nn.Tanh() if len(shape) == 3 else nn.Identity()
 
@@ -71,7 +83,8 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         at_least_one(width=width, depth=depth)
-        self.hidden = hidden_layers(prod(shape), width, depth, activation, normalisation)
+        kinds = FOR_FEATURES | SPECTRAL
+        self.hidden = hidden_layers(prod(shape), width, depth, activation, kinds, normalisation)
         self.output = nn.Linear(width, 1)
         if normalisation == "spectral":
             spectral_normalise(self)

@@ -8,6 +8,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from gan_lab.models.layers import (
     FOR_MAPS,
+    SPECTRAL,
     Project,
     at_least_one,
     needs_bias,
@@ -22,9 +23,9 @@ Activation = Callable[[], nn.Module]
 class Site(nn.Module):
     """Normalisation, then activation: what stands before a convolution in a residual branch."""
 
-    def __init__(self, channels: int, activation: Activation, normalisation: str) -> None:
+    def __init__(self, norm: nn.Module, activation: Activation) -> None:
         super().__init__()
-        self.norm = normalise(FOR_MAPS, normalisation, channels)
+        self.norm = norm
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,9 +53,9 @@ class Up(nn.Module):
     ) -> None:
         super().__init__()
         self.resize = resize
-        self.site1 = Site(channels, activation, normalisation)
+        self.site1 = Site(normalise(FOR_MAPS, normalisation, channels), activation)
         self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1, bias=needs_bias(normalisation))
-        self.site2 = Site(channels, activation, normalisation)
+        self.site2 = Site(normalise(FOR_MAPS, normalisation, channels), activation)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
         self.shortcut = nn.Identity() if resize is same else nn.Conv2d(channels, channels, 1)
 
@@ -79,9 +80,10 @@ class Down(nn.Module):
     ) -> None:
         super().__init__()
         self.resize = resize
-        self.site1 = nn.Identity() if first else Site(inputs, activation, normalisation)
+        kinds = FOR_MAPS | SPECTRAL
+        self.site1 = nn.Identity() if first else Site(normalise(kinds, normalisation, inputs), activation)
         self.conv1 = nn.Conv2d(inputs, channels, 3, 1, 1, bias=first or needs_bias(normalisation))
-        self.site2 = Site(channels, activation, "none" if first else normalisation)
+        self.site2 = Site(normalise(kinds, "none" if first else normalisation, channels), activation)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
         plain = resize is same and inputs == channels
         self.shortcut = nn.Identity() if plain else nn.Conv2d(inputs, channels, 1)
@@ -110,7 +112,7 @@ class Generator(nn.Module):
         self.project = Project(latent_size, width, base)
         sizes = ([double] + [same] * (depth - 1)) * n
         self.blocks = nn.Sequential(*(Up(width, activation, normalisation, resize) for resize in sizes))
-        self.last = Site(width, activation, normalisation)
+        self.last = Site(normalise(FOR_MAPS, normalisation, width), activation)
         self.output = nn.Conv2d(width, shape[0], 3, 1, 1)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -118,7 +120,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """(B, C, H, W) -> (B,) logits: halved down to twice the base, then ``depth`` blocks, then summed up."""
+    """(B, C, H, W) -> (B,) logits: halved (once or more) to at most 8x8, ``depth`` blocks, a sum."""
 
     def __init__(
         self,
@@ -130,15 +132,16 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         at_least_one(width=width, depth=depth)
-        _, n = upsamplings(shape)
-        sizes = [halve] * max(n - 1, 1) + [same] * depth
+        upsamplings(shape)  # Refuses what cannot be halved so often.
+        halvings = max((shape[1] // 7).bit_length() - 1, 1)
+        sizes = [halve] * halvings + [same] * depth
         self.blocks = nn.Sequential(
             *(
                 Down(width if k else shape[0], width, activation, normalisation, resize, first=k == 0)
                 for k, resize in enumerate(sizes)
             )
         )
-        self.last = Site(width, activation, "none")
+        self.last = Site(nn.Identity(), activation)
         self.output = nn.Linear(width, 1)
         if normalisation == "spectral":
             spectral_normalise(self)
