@@ -1,4 +1,4 @@
-"""Everything that a configuration builds: data, networks of every seed, the game, and the batches."""
+"""Everything that a configuration builds: data, networks of every seed, the game, batches, and measures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,23 @@ from gan_lab.batches import Batches
 from gan_lab.configuration import build, build_activation
 from gan_lab.datasets.base import Samples
 from gan_lab.devices import PRECISIONS
+from gan_lab.diagnostics import Diagnostic, Probe
 from gan_lab.engines import PLAYERS, Engine, Member, Pair, Setup, choose
+from gan_lab.evaluation import Evaluator, evaluator
 from gan_lab.seeding import seeded
 
 
 @dataclass
 class Experiment:
-    """What a configuration builds: data, networks in training, and their batches."""
+    """What a configuration builds: data, networks in training, their batches, and what looks at them."""
 
     data: Samples
     engine: Engine
     batches: Batches
     gains: dict[str, float]
+    evaluator: Evaluator | None
+    probe: Probe | None
+    diagnostics: list[Diagnostic]
 
     def go_on_with(self, members: Sequence[Member]) -> None:
         """Put saved members in the place of fresh ones."""
@@ -62,7 +67,28 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
         discriminator_steps=cfg.discriminator_steps,
         device=device,
     )
-    return Experiment(data, choose(cfg.engine, setup, members), batches, gains)
+    return Experiment(
+        data,
+        choose(cfg.engine, setup, members),
+        batches,
+        gains,
+        evaluator(cfg, data) if cfg.metrics.every else None,
+        *_diagnostics(cfg, setup, data),
+    )
+
+
+def _diagnostics(cfg: DictConfig, setup: Setup, data: Samples) -> tuple[Probe | None, list[Diagnostic]]:
+    if not cfg.diagnostics.every or not cfg.get("diagnostic"):
+        return None, []
+    probe = Probe(
+        setup.template,
+        setup.game,
+        data,
+        samples=cfg.diagnostics.samples,
+        latent_size=cfg.model.latent_size,
+        device=setup.device,
+    )
+    return probe, [build(cfg, f"diagnostic.{name}") for name in cfg.diagnostic]
 
 
 def _fresh_pair(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[Pair, dict[str, float]]:

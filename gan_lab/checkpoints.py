@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gan_lab.errors import GanLabError
-from gan_lab.runs import write_whole
+from gan_lab.files import write_whole
 
 FORMAT = 1
 KEPT = 2

@@ -44,6 +44,10 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _name_or_null(value: Any) -> bool:
+    return value is None or _text(value)
+
+
 _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
 
 # What each plain key of configs/train.yaml may be; group entries check themselves when they are built.
@@ -62,6 +66,12 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "log.histograms": _FLAG,
     "samples.every": _whole(0),
     "samples.number": _whole(1),
+    "metrics.every": _whole(0),
+    "metrics.samples": _whole(2),
+    "diagnostics.every": _whole(0),
+    "diagnostics.samples": _whole(2),
+    "report.primary": (_name_or_null, "null or the name of a score, such as fid"),
+    "report.reference": (_text, "the name of an activation"),
     "checkpoint.every": _whole(0),
     "checkpoint.minutes": (_positive_or_null, "null or a number of minutes above 0"),
     "rerun": _FLAG,
@@ -123,9 +133,15 @@ def _get(cfg: DictConfig, key: str) -> Any:
 
 
 def _in_one_sentence(key: str, error: InstantiationException) -> GanLabError:
-    cause = error.__cause__
+    """The sentence of our own error inside, or the first line of what started it all."""
+    cause: BaseException = error
+    while cause.__cause__ is not None and not isinstance(cause, GanLabError):
+        cause = cause.__cause__
     if isinstance(cause, GanLabError):
         text = str(cause)
         return type(cause)(text if text.startswith(key) else f"{key}: {text}")
-    first = str(error).splitlines()[0] if cause is None else str(cause).splitlines()[0]
-    return ConfigurationError(f"{key}: {first}")
+    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    target = str(error).splitlines()[0].split(", set env var")[0]
+    return ConfigurationError(
+        f"{key}: {first}" if target.startswith("Error in call") else f"{key}: {target}: {first}"
+    )

@@ -1,7 +1,8 @@
 """What a run writes while it trains, a folder a seed: TensorBoard events, ``stats.jsonl`` and pictures.
 
 Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
-``accuracy/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``, ``configuration``.
+``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``,
+``configuration``.
 """
 
 import json
@@ -32,15 +33,24 @@ class SeedLog:
         self.folder = folder
         _forget_after(folder / "stats.jsonl", step)
         self._stats = (folder / "stats.jsonl").open("a")
+        self._line: dict[str, float | None] = {}
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
-    def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
-        """One line in ``stats.jsonl`` (non-finite values as null) and one point a tag in TensorBoard."""
-        line = {"step": step} | {n: v if math.isfinite(v) else None for n, v in numbers.items()}
-        self._stats.write(json.dumps(line) + "\n")
-        self._stats.flush()
+    def scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
+        """One point a tag in TensorBoard, and in the step's line in ``stats.jsonl`` (null where not finite).
+
+        All that is said of one step stands on one line, which is written by `flush`.
+        """
+        self._line |= {"step": step}
         for name, value in numbers.items():
-            self._events.add_scalar(name, value, step)
+            self._line[name] = value if value is not None and math.isfinite(value) else None
+            self._events.add_scalar(name, math.nan if value is None else value, step)
+
+    def flush(self) -> None:
+        if self._line:
+            self._stats.write(json.dumps(self._line) + "\n")
+            self._stats.flush()
+            self._line = {}
 
     def speed(self, step: int, steps_per_second: float) -> None:
         """Only in TensorBoard: ``stats.jsonl`` holds what is the same on every machine."""
@@ -60,10 +70,13 @@ class SeedLog:
             if gradient is not None and gradient.isfinite().all():
                 self._events.add_histogram(f"gradients/{tag}", gradient.float(), step)
 
-    def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
-        """The resolved configuration as text, and this seed's row in the HPARAMS tab."""
+    def begin(
+        self, configuration: str, hyperparameters: Mapping[str, Any], scores: Sequence[str] = ()
+    ) -> None:
+        """The resolved configuration as text, and this seed's row in the HPARAMS tab, with these scores."""
         self._events.add_text("configuration", f"```yaml\n{configuration}\n```", 0)
-        experiment, session, _ = hparams(dict(hyperparameters), dict.fromkeys(HEADLINES, 0.0))  # type: ignore[no-untyped-call]
+        columns = dict.fromkeys([*scores, *HEADLINES], 0.0)
+        experiment, session, _ = hparams(dict(hyperparameters), columns)  # type: ignore[no-untyped-call]
         self._summary(experiment)
         self._summary(session)
 
@@ -78,6 +91,7 @@ class SeedLog:
         self._events._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
+        self.flush()
         self._stats.close()
         self._events.close()
 

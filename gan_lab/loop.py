@@ -16,6 +16,8 @@ from gan_lab.engines import Engine, Member
 class Due(NamedTuple):
     log: bool
     samples: bool
+    metrics: bool
+    diagnostics: bool
     checkpoint: bool
 
 
@@ -26,6 +28,8 @@ class Schedule:
     steps: int
     log: int
     samples: int
+    metrics: int
+    diagnostics: int
     checkpoint: int
     checkpoint_minutes: float | None = None
 
@@ -35,7 +39,13 @@ class Schedule:
 
         limit = self.checkpoint_minutes
         late = limit is not None and minutes_since_checkpoint >= limit
-        return Due(due(self.log), due(self.samples), due(self.checkpoint) or late)
+        return Due(
+            log=due(self.log),
+            samples=due(self.samples),
+            metrics=due(self.metrics),
+            diagnostics=due(self.diagnostics),
+            checkpoint=due(self.checkpoint) or late,
+        )
 
 
 class Observer(Protocol):
@@ -44,6 +54,8 @@ class Observer(Protocol):
     def step(self, step: int) -> None: ...
     def numbers(self, step: int, seeds: Sequence[int], numbers: Numbers) -> None: ...
     def samples(self, step: int, engine: Engine) -> None: ...
+    def metrics(self, step: int, engine: Engine) -> None: ...
+    def diagnostics(self, step: int, engine: Engine) -> None: ...
     def diverged(self, step: int, member: Member) -> None: ...
     def checkpoint(self, step: int, members: Sequence[Member]) -> None: ...
     def stop_asked(self) -> bool: ...
@@ -85,6 +97,10 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
             observer.numbers(step, engine.seeds, numbers)
         if due.samples and (fresh or step == 0):
             observer.samples(step, engine)
+        if due.metrics and fresh:
+            observer.metrics(step, engine)
+        if due.diagnostics and (fresh or step == 0):
+            observer.diagnostics(step, engine)
         if fresh and (due.checkpoint or stop):
             observer.checkpoint(step, good)
             saved = time.monotonic()

@@ -2,21 +2,26 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 from safetensors.torch import save
 from tqdm import tqdm
 
 from gan_lab import checkpoints
 from gan_lab.adversarial import Numbers
 from gan_lab.datasets.base import Samples
+from gan_lab.diagnostics import Diagnostic, Probe
 from gan_lab.engines import Engine, Member
-from gan_lab.logs import SeedLog, rows
-from gan_lab.runs import Status, seed_folder, write_whole
+from gan_lab.evaluation import Evaluator, Scores, protocol, write_results
+from gan_lab.files import write_whole
+from gan_lab.logs import SeedLog, read_stats, rows
+from gan_lab.runs import Status, seed_folder
 from gan_lab.seeding import stream
 from gan_lab.signals import StopRequest
 
@@ -24,7 +29,8 @@ from gan_lab.signals import StopRequest
 class Recorder:
     """Writes what a run leaves behind, from step ``status.step`` on.
 
-    ``frozen``: last good states of seeds that have diverged, by seed.
+    ``evaluator`` None measures nothing, ``probe`` None looks at nothing; ``frozen``: last good states of
+    seeds that have diverged.
     """
 
     def __init__(
@@ -37,11 +43,18 @@ class Recorder:
         latent_size: int,
         pictured: int,
         histograms: bool,
+        cfg: DictConfig,
+        evaluator: Evaluator | None = None,
+        probe: Probe | None = None,
+        diagnostics: Sequence[Diagnostic] = (),
         frozen: Sequence[Member] = (),
     ) -> None:
         self.folder, self.status, self.data, self.request = folder, status, data, request
         self.latent_size, self.pictured, self.histograms = latent_size, pictured, histograms
+        self.cfg, self.evaluator, self.probe, self.looks_for = cfg, evaluator, probe, diagnostics
         self.frozen = {member.seed: member for member in frozen}
+        self._scores: dict[int, Scores] = {}
+        self._scored_at = -1
         self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
         self._before = status.seconds
         self._begun = self._last = time.monotonic()
@@ -58,12 +71,15 @@ class Recorder:
     def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
         if self.status.step == 0:
             for seed, log in self.logs.items():
-                log.begin(configuration, {**hyperparameters, "seed": seed})
+                scores = [f"metrics/{self.evaluator.primary}"] if self.evaluator else []
+                log.begin(configuration, {**hyperparameters, "seed": seed}, scores)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
 
     def step(self, step: int) -> None:
         self._bar.update()
+        for log in self.logs.values():
+            log.flush()
 
     def numbers(self, step: int, seeds: Sequence[int], numbers: Numbers) -> None:
         table = rows(numbers)
@@ -90,6 +106,30 @@ class Recorder:
             if self.histograms:
                 self.logs[seed].histograms(step, engine.weights(index))
 
+    def metrics(self, step: int, engine: Engine) -> None:
+        if self.evaluator is None:
+            return
+        with self._timed("metric_seconds"):
+            found = self.evaluator(engine.generate, engine.seeds)
+        for seed, scores in zip(engine.seeds, found, strict=True):
+            self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
+        self._scores, self._scored_at = dict(zip(engine.seeds, found, strict=True)), step
+
+    def diagnostics(self, step: int, engine: Engine) -> None:
+        if self.probe is None:
+            return
+        with self._timed("diagnostic_seconds"):
+            for index, seed in enumerate(engine.seeds):
+                look = self.probe.look(engine.state(index))
+                for diagnostic in self.looks_for:
+                    self.logs[seed].scalars(step, diagnostic(look))
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        setattr(self.status, name, getattr(self.status, name) + time.monotonic() - begun)
+
     def diverged(self, step: int, member: Member) -> None:
         self.status.diverged[member.seed] = step
         self.frozen[member.seed] = member
@@ -100,6 +140,8 @@ class Recorder:
         )
 
     def checkpoint(self, step: int, members: Sequence[Member]) -> None:
+        for log in self.logs.values():
+            log.flush()
         everybody = [*members, *self.frozen.values()]
         content = {
             "members": [vars(member) for member in members],
@@ -122,11 +164,22 @@ class Recorder:
         """Close everything and write down what became of the run."""
         self._bar.close()
         for seed, log in self.logs.items():
+            log.flush()
+            self._results(seed)
             log.end(well=state == "finished" and seed not in self.status.diverged)
             log.close()
         self.status.state, self.status.reason, self.status.ended = state, reason, now()
         self.status.seconds = self._before + time.monotonic() - self._begun
         self.status.save(self.folder)
+
+    def _results(self, seed: int) -> None:
+        diverged = seed in self.status.diverged
+        if self.evaluator is None or not (diverged or seed in self._scores):
+            return
+        step = self.status.diverged[seed] if diverged else self._scored_at
+        folder = seed_folder(self.folder, seed)
+        last = None if diverged else self._scores[seed]
+        write_results(folder, seed, step, last, self.evaluator, protocol(self.cfg), read_stats(folder))
 
 
 def now() -> str:

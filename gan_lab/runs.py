@@ -17,12 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab.errors import ConfigurationError, GanLabError
+from gan_lab.files import write_whole
 
-# A longer run of the same configuration goes on from the shorter one, and these keys say where it is and
-# whether to start over; every other key makes another run.
-NOT_IDENTITY = ("steps", "study", "rerun")
+# A longer run of the same configuration goes on from the shorter one; these keys say where it is, whether to
+# start over, and what is said about it; every other key makes another run.
+NOT_IDENTITY = ("steps", "study", "rerun", "report")
 # What is watched and where, which would only crowd a folder's name; the digits behind it tell them apart.
-_UNSPOKEN = (*NOT_IDENTITY, "experiment=", "log.", "samples.", "checkpoint.")
+_UNSPOKEN = (*NOT_IDENTITY, "experiment=", "log.", "samples.", "metrics.", "diagnostics.", "checkpoint.")
 _LONGEST_NAME = 80
 
 
@@ -30,7 +31,8 @@ _LONGEST_NAME = 80
 class Status:
     """What ``status.json`` says. ``state``: running, finished, interrupted, failed or diverged.
 
-    step: generator steps done; seconds: training time of all sittings together; shape: of one sample;
+    step: generator steps done; seconds: time of all sittings together, of which metric_seconds and
+    diagnostic_seconds went into metrics and diagnostics; shape: of one sample;
     choices: config group -> chosen name; gains: network -> gain of its initialisation; diverged: seed ->
     step at which its loss stopped being finite.
     """
@@ -45,6 +47,8 @@ class Status:
     device: str
     engine: str
     seconds: float = 0.0
+    metric_seconds: float = 0.0
+    diagnostic_seconds: float = 0.0
     started: str = ""
     ended: str = ""
     diverged: dict[int, int] = field(default_factory=dict)
@@ -87,7 +91,16 @@ def held(folder: Path) -> Iterator[None]:
 
 def identity(cfg: DictConfig) -> str:
     """64 hexadecimal digits that are the same for the same resolved configuration."""
-    return hashlib.sha256(json.dumps(_identifying(cfg), sort_keys=True).encode()).hexdigest()
+    plain = resolved(cfg)
+    return _digest({key: plain[key] for key in plain if key not in NOT_IDENTITY})
+
+
+def digest_of(cfg: DictConfig, keys: Iterable[str]) -> str:
+    """64 hexadecimal digits that are the same for the same resolved values of ``keys``."""
+    plain = OmegaConf.create(resolved(cfg))
+    return _digest(
+        {key: OmegaConf.to_container(OmegaConf.create({"v": OmegaConf.select(plain, key)})) for key in keys}
+    )
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
@@ -127,6 +140,13 @@ def study_folder(cfg: DictConfig) -> Path:
     return Path("outputs") / name
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """The folder itself where it is a run's, else the runs in it, by name."""
+    if (folder / "status.json").is_file():
+        return [folder]
+    return sorted(path.parent for path in folder.glob("*/status.json"))
+
+
 def seed_folder(folder: Path, seed: int) -> Path:
     return folder / f"seed_{seed}"
 
@@ -136,17 +156,5 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file so that a reader, or a crash, sees the old content or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    data = content.encode() if isinstance(content, str) else content
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _identifying(cfg: DictConfig) -> dict[str, Any]:
-    plain = resolved(cfg)
-    return {key: plain[key] for key in plain if key not in NOT_IDENTITY}
+def _digest(plain: Any) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

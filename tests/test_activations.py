@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -17,7 +18,6 @@ from gan_lab.activations import ShiftedSoftplus, Snake, activation_sites
 from gan_lab.errors import ConfigurationError
 from gan_lab.models import dcgan, mlp, resnet
 from gan_lab.paths import config_dir
-from tests.conftest import choices
 
 INF = math.inf
 NAMES = choices("activation")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
@@ -13,7 +14,6 @@ from torch.func import vmap
 from gan_lab.augmentations import Augmentation, DiffAugment, Flip, NoAugmentation
 from gan_lab.errors import ConfigurationError
 from gan_lab.paths import config_dir
-from tests.conftest import choices
 
 NAMES = choices("augmentation")
 SHAPES = [(1, 8, 8), (3, 8, 8), (3, 16, 12), (2, 7, 7), (1, 28, 28)]

@@ -250,7 +250,7 @@ def test_mixtures_refuse_layouts_out_of_range(make: Any, key: str, value: object
 
 
 def test_digits_are_digits() -> None:
-    data = digits()
+    data = digits(split="all")
     assert data.shape == (1, 16, 16)
     assert len(data) == 1797
     assert data.data.dtype == torch.uint8
@@ -275,14 +275,14 @@ def test_a_nearest_centroid_tells_digits_apart() -> None:
 def test_digits_of_their_own_size_are_those_of_scikit_learn() -> None:
     from sklearn.datasets import load_digits
 
-    data = digits(size=8)
+    data = digits(size=8, split="all")
     shades = torch.from_numpy(load_digits().images)[:, None]
     torch.testing.assert_close(data.data.double(), (shades * 255 / 16).round(), atol=1, rtol=0)
 
 
 def test_digits_are_split_once_and_for_all() -> None:
     torch.manual_seed(3)
-    every, train, test = digits(), digits(split="train"), digits(split="test")
+    every, train, test = digits(split="all"), digits(split="train"), digits(split="test")
     assert (len(train), len(test)) == (1200, 597)
     torch.manual_seed(4)
     assert torch.equal(digits(split="train").data, train.data)
@@ -290,6 +290,21 @@ def test_digits_are_split_once_and_for_all() -> None:
     assert torch.equal(torch.unique(both, dim=0), torch.unique(every.data.flatten(1), dim=0))
     assert len(both) == len(every)
     assert not torch.equal(train.data, every.data[:1200])
+    assert torch.equal(digits().data, train.data)
+    assert train.held_out is not None
+    assert torch.equal(train.held_out().data, test.data)
+    assert every.held_out is None
+
+
+def test_mixtures_hold_out_other_points_of_the_same_mixture() -> None:
+    for make in (ring, grid):
+        data = make(size=2000)
+        assert data.held_out is not None
+        other = data.held_out()
+        assert isinstance(other, Points)
+        assert torch.equal(data.centres, other.centres)
+        assert len(other) == 2000
+        assert torch.isin(other.data, data.data).float().mean() < 0.01
 
 
 @pytest.mark.parametrize("size", [3, 1025, 16.0, "big", None, True])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -16,7 +17,6 @@ from gan_lab import initialisation as init
 from gan_lab.errors import ConfigurationError
 from gan_lab.models import dcgan, mlp, resnet
 from gan_lab.paths import config_dir
-from tests.conftest import choices
 
 NAMES = choices("initialisation")
 # 1 / sqrt(E f(z)²), z ~ N(0, 1), computed without this code to three decimals.

@@ -8,7 +8,7 @@ import gan_lab
 PACKAGE = Path(gan_lab.__file__).parent
 
 LAYERS = {
-    0: ("errors", "paths", "seeding", "devices", "signals"),
+    0: ("errors", "paths", "seeding", "devices", "signals", "files"),
     1: (
         "activations",
         "objectives",
@@ -17,6 +17,9 @@ LAYERS = {
         "initialisation",
         "models",
         "datasets",
+        "features",
+        "metrics",
+        "statistics",
     ),
     2: (
         "adversarial",
@@ -29,9 +32,12 @@ LAYERS = {
         "recorder",
         "messages",
         "assembly",
+        "evaluation",
+        "diagnostics",
+        "atlas",
     ),
     3: ("loop",),
-    4: ("jobs",),
+    4: ("jobs", "report"),
     5: ("cli",),
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}

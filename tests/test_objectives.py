@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -12,7 +13,6 @@ from torch.func import vmap
 
 from gan_lab.objectives import Minimax, NonSaturating, Objective
 from gan_lab.paths import config_dir
-from tests.conftest import choices
 
 NAMES = choices("objective")
 

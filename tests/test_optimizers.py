@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 from torch.optim import Optimizer
 
 from gan_lab.paths import config_dir
-from tests.conftest import choices
 
 NAMES = choices("optimizer")
 Factory = Callable[[Iterable[nn.Parameter]], Optimizer]

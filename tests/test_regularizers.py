@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import choices
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -13,7 +14,6 @@ from torch.func import functional_call, stack_module_state, vmap
 from gan_lab.errors import ConfigurationError
 from gan_lab.paths import config_dir
 from gan_lab.regularizers import R1, R1R2, GradientPenalty, NoPenalty, Regularizer
-from tests.conftest import choices
 
 NAMES = choices("regularizer")
 

@@ -54,21 +54,24 @@ def test_a_run_leaves_what_the_design_promises() -> None:
     for seed in (0, 1):
         folder = run.folder / f"seed_{seed}"
         lines = read_stats(folder)
-        assert [line["step"] for line in lines] == [2, 4, 6]
-        assert set(lines[0]) == {"step", *NUMBERS}
+        assert [line["step"] for line in lines] == [0, 2, 4, 6]
+        assert set(lines[1]) == {"step", *NUMBERS}
+        measured = set(lines[3]) - set(lines[1])
+        assert {name.split("/")[0] for name in measured} == {"metrics", "diagnostics"}
+        assert set(lines[0]) - {"step"} <= measured
         assert sorted(p.name for p in (folder / "samples").iterdir()) == [
             "step_000000.png",
             "step_000003.png",
             "step_000006.png",
         ]
         tags = events(folder).Tags()
-        assert set(tags["scalars"]) == NUMBERS | {"speed/steps_per_second"}
+        assert set(tags["scalars"]) == NUMBERS | measured | {"speed/steps_per_second"}
         assert tags["images"] == ["samples"]
         assert any(t.startswith("weights/generator/") for t in tags["histograms"])
         assert any(t.startswith("gradients/discriminator/") for t in tags["histograms"])
         assert "configuration/text_summary" in tags["tensors"]
         point = events(folder).Scalars("loss/generator")[1]
-        assert (point.step, pytest.approx(point.value, rel=1e-6)) == (4, lines[1]["loss/generator"])
+        assert (point.step, pytest.approx(point.value, rel=1e-6)) == (4, lines[2]["loss/generator"])
         weights = load_file(folder / "generator.safetensors")
         assert all(tensor.isfinite().all() for tensor in weights.values())
 
@@ -143,7 +146,14 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_bits(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = [*TINY_IMAGES, "seeds=2", f"engine={engine}", "ema=0.9", "optimizer=adam"]
-    common += ["log.every=2", "samples.every=2", "checkpoint.every=4"]
+    common += [
+        "log.every=2",
+        "samples.every=2",
+        "checkpoint.every=4",
+        "metrics.every=2",
+        "metrics.samples=30",
+    ]
+    common += ["diagnostics.every=2", "diagnostics.samples=8"]
     straight = train([*common, "steps=8"])
     straight_bits = {s: (straight.folder / f"seed_{s}/generator.safetensors").read_bytes() for s in (0, 1)}
     straight_stats = read_stats(straight.folder / "seed_1")
@@ -221,7 +231,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(
     assert all(tensor.isfinite().all() for tensor in kept.values())
     short = train([*common, "study=calm", "steps=4", "log.histograms=false", "log.every=4", "engine=stacked"])
     assert_close(kept, load_file(short.folder / "seed_1/generator.safetensors"), rtol=2e-4, atol=2e-5)
-    assert [line["step"] for line in read_stats(run.folder / "seed_1")] == [4]
+    assert [line["step"] for line in read_stats(run.folder / "seed_1")] == [0, 4]
 
 
 def test_a_run_whose_seeds_all_diverge_says_so() -> None:

@@ -18,8 +18,8 @@ from PIL import Image
 from torchvision import datasets
 from torchvision.datasets import utils
 
+from gan_lab import files
 from gan_lab.configuration import build
-from gan_lab.datasets import vision
 from gan_lab.datasets.base import Images
 from gan_lab.datasets.vision import celeba, stacked_mnist, torchvision_images
 from gan_lab.errors import ConfigurationError, DataError
@@ -302,7 +302,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()  # the true download functions, and a server of our own
     monkeypatch.setenv("GAN_LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(vision, "SECONDS_WITHOUT_AN_ANSWER", 0.3)
+    monkeypatch.setattr(files, "SECONDS_WITHOUT_AN_ANSWER", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         held: list[socket.socket] = []
         threading.Thread(target=lambda: held.append(server.accept()[0]), daemon=True).start()

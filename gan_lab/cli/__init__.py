@@ -8,6 +8,10 @@ import click
 COMMANDS = {
     "train": "Train a GAN, or sweep over many: gan-lab train activation=elu.",
     "sample": "Draw a picture from a finished or running run.",
+    "evaluate": "Measure the generators of a run or of a study.",
+    "report": "Say what a study says: ranking, figures and a page.",
+    "ls": "List studies and runs.",
+    "activations": "The atlas: what each activation is as a function, and what it costs here.",
 }
 
 

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +17,27 @@ class Samples(ABC):
     """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) int64 or None.
 
     ``data`` may be mapped from a read-only file: it is indexed, never written to. Labels stay on the CPU.
+    held_out: makes samples of the same kind that are not trained on, for metrics to compare with.
+    channels: where every channel shows a thing of its own, labelled samples of these things.
+    classifier: name of the classifier that comes with gan-lab for such samples.
     """
 
-    def __init__(self, data: Tensor, *, name: str, labels: Tensor | None = None) -> None:
+    modes: tuple[Tensor, float] | None = None
+
+    def __init__(
+        self,
+        data: Tensor,
+        *,
+        name: str,
+        labels: Tensor | None = None,
+        held_out: "Callable[[], Samples] | None" = None,
+        classifier: str | None = None,
+    ) -> None:
         if not len(data):
             raise DataError(f"dataset {name} is empty")
         self.data, self.name, self.labels = data, name, labels
+        self.held_out, self.classifier = held_out, classifier
+        self.channels: Samples | None = None
         self.device = data.device
 
     @property
@@ -47,6 +63,11 @@ class Samples(ABC):
             # From pinned memory the copy runs beside the step that is still computing.
             gathered = gathered.pin_memory().to(self.device, non_blocking=True)
         return self._decode(gathered)
+
+    @staticmethod
+    def as_seen(samples: Tensor) -> Tensor:
+        """Generated samples as one who looks at them has them: images in 256 shades, points as they are."""
+        return samples
 
     @abstractmethod
     def draw(self, samples: Tensor) -> Tensor:
@@ -79,6 +100,10 @@ class Images(Samples):
         return gathered.float().div_(127.5).sub_(1)
 
     @staticmethod
+    def as_seen(samples: Tensor) -> Tensor:
+        return samples.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+
+    @staticmethod
     def draw(samples: Tensor) -> Tensor:
         """A near square grid; small images are magnified by a whole factor, to at least 32 pixels each."""
         # Here, because it takes as long to import as torch, and a finished run draws nothing.
@@ -94,9 +119,19 @@ class Images(Samples):
 class Points(Samples):
     """``data``: (N, 2) float32 drawn from a mixture of Gaussians at ``centres`` (K, 2), each with ``std``."""
 
-    def __init__(self, data: Tensor, *, name: str, labels: Tensor, centres: Tensor, std: float) -> None:
-        super().__init__(data, name=name, labels=labels)
+    def __init__(
+        self,
+        data: Tensor,
+        *,
+        name: str,
+        labels: Tensor,
+        centres: Tensor,
+        std: float,
+        held_out: Callable[[], Samples] | None = None,
+    ) -> None:
+        super().__init__(data, name=name, labels=labels, held_out=held_out)
         self.centres, self.std = centres, std
+        self.modes = (centres, std)
 
     def draw(self, samples: Tensor) -> Tensor:
         """Scatter plot over the true modes, marked by crosses; the axes are those of the data."""

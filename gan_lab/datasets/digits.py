@@ -1,5 +1,7 @@
 """scikit-learn's handwritten digits: real data that is already there."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -9,12 +11,13 @@ from gan_lab.errors import ConfigurationError
 from gan_lab.seeding import stream
 
 TRAINING = 1200
+OTHER = {"train": "test", "test": "train"}
 
 
-def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
+def digits(size: int = 16, split: str = "train", name: str = "digits") -> Images:
     """1,797 grey images of 8x8 pixels in 17 shades (Alpaydin and Kaynak 1998), resized bilinearly.
 
-    ``split``: all, or train (1,200) and test (597) of one fixed shuffling.
+    ``split``: train (1,200) and test (597) of one fixed shuffling, or all.
     """
     from sklearn.datasets import load_digits
 
@@ -31,4 +34,10 @@ def digits(size: int = 16, split: str = "all", name: str = "digits") -> Images:
         raise ConfigurationError(f"dataset.split must be one of {', '.join(splits)}, got {split!r}")
     resized = interpolate(shades, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)
     rows = splits[split]
-    return Images(resized[rows], name=name, labels=torch.from_numpy(bunch.target)[rows])
+    return Images(
+        resized[rows],
+        name=name,
+        labels=torch.from_numpy(bunch.target)[rows],
+        held_out=partial(digits, size, other, name) if (other := OTHER.get(split)) else None,
+        classifier="digits",
+    )

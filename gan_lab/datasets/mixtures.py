@@ -1,6 +1,7 @@
 """Two-dimensional mixtures of Gaussians, where every mode is known and counted."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ def ring(
     _check(modes=modes, radius=radius, std=std, size=size)
     # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
-    return _mixture(torch.stack([angles.cos(), angles.sin()], 1) * radius, std, size, data_seed, name)
+    centres = torch.stack([angles.cos(), angles.sin()], 1) * radius
+    return _mixture(centres, std, size, data_seed, name)
 
 
 def grid(
@@ -39,11 +41,20 @@ def grid(
     return _mixture(torch.cartesian_prod(ticks, ticks), std, size, data_seed, name)
 
 
-def _mixture(centres: Tensor, std: float, size: int, data_seed: int, name: str) -> Points:
-    generator = stream(data_seed, "mixture")
+def _mixture(
+    centres: Tensor, std: float, size: int, data_seed: int, name: str, part: str = "mixture"
+) -> Points:
+    generator = stream(data_seed, part)
     labels = torch.randint(len(centres), (size,), generator=generator)
     points = centres[labels] + std * torch.randn(size, 2, generator=generator, dtype=torch.float64)
-    return Points(points.float(), name=name, labels=labels, centres=centres.float(), std=std)
+    return Points(
+        points.float(),
+        name=name,
+        labels=labels,
+        centres=centres.float(),
+        std=std,
+        held_out=partial(_mixture, centres, std, size, data_seed, name, "held-out mixture"),
+    )
 
 
 def _check(**numbers: float) -> None:

@@ -3,8 +3,8 @@
 import contextlib
 import inspect
 import io
-import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from filelock import FileLock
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from gan_lab.datasets.base import Images, check_size
+from gan_lab.datasets.base import Images, Samples, check_size
 from gan_lab.datasets.image_folder import cached_images
 from gan_lab.errors import ConfigurationError, DataError
+from gan_lab.files import in_short, patience
 from gan_lab.paths import cache_dir
 from gan_lab.seeding import stream
 
-# torchvision opens connections without a limit, so a network that swallows packets would hang a run.
-SECONDS_WITHOUT_AN_ANSWER = 20.0
+OTHER = {"train": "test", "test": "train"}
 
 
 def torchvision_images(
@@ -51,6 +51,7 @@ def torchvision_images(
         _resized(data, size),
         name=name,
         labels=None if labels is None else torch.as_tensor(np.asarray(labels)).long(),
+        held_out=partial(torchvision_images, dataset, name, size, OTHER[split], root),
     )
 
 
@@ -68,9 +69,13 @@ def stacked_mnist(
     if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
         raise ConfigurationError(f"dataset.triples must be a whole number of at least 1, got {triples!r}")
     digits = torchvision_images(MNIST, name, size, split, root)
-    assert digits.labels is not None
     chosen = torch.randint(len(digits), (triples, 3), generator=stream(data_seed, "stacked_mnist"))
-    return StackedDigits(digits.data[:, 0], chosen, digits.labels, name=name)
+    return StackedDigits(
+        digits,
+        chosen,
+        name=name,
+        held_out=partial(stacked_mnist, name, size, OTHER[split], root, triples, data_seed),
+    )
 
 
 class StackedDigits(Images):
@@ -79,10 +84,14 @@ class StackedDigits(Images):
     Label of an image with digits a, b and c as red, green and blue: 100 a + 10 b + c.
     """
 
-    def __init__(self, data: Tensor, triples: Tensor, digits: Tensor, *, name: str) -> None:
-        labels = digits[triples] @ torch.tensor([100, 10, 1])
-        super().__init__(data, name=name, labels=labels)
+    def __init__(
+        self, digits: Images, triples: Tensor, *, name: str, held_out: Callable[[], Samples] | None = None
+    ) -> None:
+        assert digits.labels is not None
+        labels = digits.labels[triples] @ torch.tensor([100, 10, 1])
+        super().__init__(digits.data[:, 0], name=name, labels=labels, held_out=held_out)
         self.triples = triples
+        self.channels = digits
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,7 +117,10 @@ def celeba(name: str = "celeba", size: int = 64, split: str = "train", root: str
     found = _downloaded(CelebA, name, _root(root), split=split)
     folder = Path(found.root).absolute() / found.base_folder / "img_align_celeba"
     files = [folder / file for file in found.filename]
-    return Images(cached_images(folder, files, size=size, channels=3, part=split), name=name)
+    held_out = partial(celeba, name, size, OTHER[split], root)
+    return Images(
+        cached_images(folder, files, size=size, channels=3, part=split), name=name, held_out=held_out
+    )
 
 
 def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any) -> Any:
@@ -120,14 +132,14 @@ def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any
                 return dataset(root=str(root), download=False, **which)
             except RuntimeError:
                 # Jobs of a sweep that start together download once: torchvision looks again inside the lock.
-                with _one_at_a_time(getattr(dataset, "__name__", name)), _patience(SECONDS_WITHOUT_AN_ANSWER):
+                with _one_at_a_time(getattr(dataset, "__name__", name)), patience():
                     return dataset(root=str(root), download=True, **which)
     except (
         Exception
     ) as error:  # files and networks fail in every way: URLError, TimeoutError, BadZipFile, ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_short(str(error)) or type(error).__name__
         raise DataError(
-            f"dataset={name} cannot be read from {root} or downloaded to it ({_short(reason)}): "
+            f"dataset={name} cannot be read from {root} or downloaded to it ({reason}): "
             "put its files there as torchvision lays them out, or set dataset.root to where they are"
         ) from error
 
@@ -138,20 +150,6 @@ def _one_at_a_time(name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):
         yield
-
-
-@contextlib.contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _short(reason: str, length: int = 200) -> str:
-    return reason if len(reason) <= length else f"{reason[:length]}..."
 
 
 def _root(given: str | None) -> Path:

@@ -105,6 +105,10 @@ class Engine(ABC):
         """Copies of everybody's state, on the training device."""
 
     @abstractmethod
+    def state(self, index: int) -> dict[str, Tensor]:
+        """State dict of one member's `Pair`, not copied."""
+
+    @abstractmethod
     def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
         """Parameter name -> (value, last gradient) of one member, not copied."""
 

@@ -92,5 +92,8 @@ class SideBySide(Engine):
             )
         ]
 
+    def state(self, index: int) -> dict[str, Tensor]:
+        return dict(self.pairs[index].state_dict())
+
     def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
         return {n: (p.detach(), p.grad) for n, p in self.pairs[index].named_parameters()}

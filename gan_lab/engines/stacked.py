@@ -31,8 +31,8 @@ class Stacked(Engine):
             pair.load_state_dict(member.networks)
             pair.to(setup.device)
         self.pair = pairs[0].train()
-        self.state, self.buffers = stack_module_state(pairs)
-        self.parameters = by_player(self.state)
+        self.learned, self.buffers = stack_module_state(pairs)
+        self.parameters = by_player(self.learned)
         self.optimizers = {
             player: setup.optimizers[player](self.parameters[player].values()) for player in PLAYERS
         }
@@ -51,14 +51,14 @@ class Stacked(Engine):
             return played
 
         with self.setup.autocast():
-            losses, numbers = vmap(alone, randomness="different")(self.state, self.buffers, batch)
+            losses, numbers = vmap(alone, randomness="different")(self.learned, self.buffers, batch)
         # Seeds share no parameter, so the gradient of the sum is everybody's own gradient.
         descend(losses.sum(), self.parameters[player].values(), self.optimizers[player])
         return numbers
 
     def update_averages(self, decay: float) -> None:
-        generator = of_generator(self.state | self.buffers)
-        update_average(self.averages, generator, set(of_generator(self.state)), decay)
+        generator = of_generator(self.learned | self.buffers)
+        update_average(self.averages, generator, set(of_generator(self.learned)), decay)
 
     @torch.no_grad()
     def generate(self, latent: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Stacked(Engine):
             samples: Tensor = functional_call(generator, state, (z,))
             return samples.float()
 
-        state = self.averages or of_generator(self.state | self.buffers)
+        state = self.averages or of_generator(self.learned | self.buffers)
         samples = vmap(alone, randomness="different")(state, latent)
         generator.train()
         return samples
@@ -82,11 +82,11 @@ class Stacked(Engine):
         return [
             Member(
                 seed,
-                copied({n: t[k] for n, t in (self.state | self.buffers).items()}),
+                copied({n: t[k] for n, t in (self.learned | self.buffers).items()}),
                 {
                     name: {
                         # Per-parameter state is stacked as the parameter is; step counts are shared.
-                        key: v[k].clone() if lies_as(v, self.state[name]) else v
+                        key: v[k].clone() if lies_as(v, self.learned[name]) else v
                         for key, v in state.items()
                     }
                     for name, state in saved.items()
@@ -96,7 +96,10 @@ class Stacked(Engine):
             for k, seed in enumerate(self.seeds)
         ]
 
+    def state(self, index: int) -> dict[str, Tensor]:
+        return {n: t.detach()[index] for n, t in (self.learned | self.buffers).items()}
+
     def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
         return {
-            n: (p.detach()[index], None if p.grad is None else p.grad[index]) for n, p in self.state.items()
+            n: (p.detach()[index], None if p.grad is None else p.grad[index]) for n, p in self.learned.items()
         }

@@ -18,6 +18,8 @@ from gan_lab.configuration import check
 from gan_lab.devices import describe_device, select_device
 from gan_lab.engines import PLAYERS, Member
 from gan_lab.errors import ConfigurationError, GanLabError, Refused
+from gan_lab.evaluation import read_results
+from gan_lab.files import write_whole
 from gan_lab.jobs.sampling import Run, load
 from gan_lab.messages import explain, is_about_the_configuration
 from gan_lab.paths import config_dir
@@ -32,7 +34,6 @@ from gan_lab.runs import (
     study_folder,
     versions,
     without_hydra,
-    write_whole,
 )
 from gan_lab.signals import Interrupted, stop_requests
 
@@ -106,7 +107,14 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Run:
         if status is None or saved is None:
             status = fresh
         else:
-            status = replace(fresh, step=saved["step"], diverged=saved["diverged"], seconds=status.seconds)
+            status = replace(
+                fresh,
+                step=saved["step"],
+                diverged=saved["diverged"],
+                seconds=status.seconds,
+                metric_seconds=status.metric_seconds,
+                diagnostic_seconds=status.diagnostic_seconds,
+            )
             experiment.go_on_with([Member(**m) for m in saved["members"]])
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
         frozen = [Member(**m) for m in saved["frozen"]] if saved else []
@@ -121,6 +129,8 @@ def _train(
         steps=cfg.steps,
         log=cfg.log.every,
         samples=cfg.samples.every,
+        metrics=cfg.metrics.every,
+        diagnostics=cfg.diagnostics.every,
         checkpoint=cfg.checkpoint.every,
         checkpoint_minutes=cfg.checkpoint.minutes,
     )
@@ -133,6 +143,10 @@ def _train(
             latent_size=cfg.model.latent_size,
             pictured=cfg.samples.number,
             histograms=cfg.log.histograms,
+            cfg=cfg,
+            evaluator=experiment.evaluator,
+            probe=experiment.probe,
+            diagnostics=experiment.diagnostics,
             frozen=frozen,
         )
         try:
@@ -221,10 +235,29 @@ def summary(run: Run) -> str:
     if status.diverged:
         who = ", ".join(f"{s} (step {n})" for s, n in sorted(status.diverged.items()))
         lines.append(f"  diverged seeds {who}")
+    lines += _scores(run)
     if pictures:
         lines.append(f"  samples  {_relative(pictures[-1])}")
     lines.append(f"  look     tensorboard --logdir '{_relative(run.folder.parent)}'")
     return "\n".join(lines)
+
+
+def _scores(run: Run) -> list[str]:
+    """The score that decides, of every seed, and what measuring has cost."""
+    found = [read_results(seed_folder(run.folder, seed)) for seed in run.seeds]
+    results = [one for one in found if one is not None]
+    if not results:
+        return []
+    primary = results[0]["primary"]
+    last = [one["metrics"][primary]["last"] for one in results]
+    floor = results[0]["metrics"][primary]["floor"]
+    said = ", ".join(map(_number, last[:8])) + (", ..." if len(last) > 8 else "")
+    share = run.status.metric_seconds / max(run.status.seconds, 1e-9)
+    return [f"  {primary:8} {said} (real data {_number(floor)}; measuring took {share:.0%} of the time)"]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _relative(path: Path) -> Path:

@@ -1,0 +1,111 @@
+"""What an activation costs: time and memory relative to ReLU's, on the device at hand."""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import grad
+from torch.autograd.graph import saved_tensors_hooks
+
+STAGES = ("forward", "backward", "double_backward")
+WARM_UP, ROUNDS = 5, 25
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Multiples of ReLU's; None for what could not be measured.
+
+    ``backward`` is vᵀ∂f/∂(x, parameters) for a given v. ``double_backward`` is one more derivative of that,
+    with respect to x, v and parameters, which is what a gradient penalty adds to a step. ``memory``: the
+    output and all else that autograd keeps for the backward pass.
+    """
+
+    forward: float | None = None
+    backward: float | None = None
+    double_backward: float | None = None
+    memory: float | None = None
+    note: str = ""
+
+
+def elements(device: torch.device) -> int:
+    """How many numbers an activation is timed on: a layer of a small GAN, or enough to fill a GPU."""
+    return 2**18 if device.type == "cpu" else 2**24
+
+
+def measure(activation: nn.Module, device: torch.device) -> Cost:
+    """Medians over rounds that each time ReLU and the activation in turn, in training mode and float32."""
+    generator = torch.Generator().manual_seed(0)
+    x, v, u = (
+        torch.randn(64, elements(device) // 64, generator=generator).to(device).requires_grad_(wants)
+        for wants in (True, True, False)
+    )
+    own, relu = deepcopy(activation).to(device).train(), nn.ReLU()
+    try:
+        memory = _kept_bytes(own, x) / _kept_bytes(relu, x)
+        possible = len(_times(own, x, v, u, device))
+    except Exception as error:
+        return Cost(note=f"cost not measured: {type(error).__name__}: {(str(error) or '-').splitlines()[0]}")
+    spent: dict[nn.Module, list[list[float]]] = {own: [], relu: []}
+    for round_ in range(WARM_UP + ROUNDS):
+        for module in (own, relu) if round_ % 2 else (relu, own):  # Neither always comes second.
+            times = _times(module, x, v, u, device)
+            if round_ >= WARM_UP:
+                spent[module].append(times)
+    ratio = {
+        name: median(t[k] for t in spent[own]) / median(t[k] for t in spent[relu])
+        for k, name in enumerate(STAGES[:possible])
+    }
+    missing = " and ".join(STAGES[possible:]).replace("_", " ")
+    return Cost(**ratio, memory=memory, note=f"autograd has no {missing}" if missing else "")
+
+
+def _times(module: nn.Module, x: Tensor, v: Tensor, u: Tensor, device: torch.device) -> list[float]:
+    """Seconds of each stage, in the order of `STAGES`; shorter where autograd has no (second) derivative."""
+    inputs = (x, *(p for p in module.parameters() if p.requires_grad))
+    seconds, y = _timed(device, lambda: module(x))
+    found = [seconds]
+    try:
+        found.append(
+            _timed(device, lambda: grad(y, inputs, v.detach(), retain_graph=True, allow_unused=True))[0]
+        )
+        # v is a leaf of the graph, so there is one even where the second derivative of f is zero.
+        (slope,) = grad(y, (x,), v, create_graph=True)
+        seconds, further = _timed(device, lambda: grad(slope, (*inputs, v), u, allow_unused=True))
+        if further[-1] is not None:  # A once-differentiable function drops v without a word.
+            found.append(seconds)
+    except RuntimeError:
+        pass
+    return found
+
+
+def _timed(device: torch.device, action: Callable[[], Any]) -> tuple[float, Any]:
+    _wait(device)
+    start = time.perf_counter()
+    result = action()
+    _wait(device)
+    return time.perf_counter() - start, result
+
+
+def _wait(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def _kept_bytes(module: nn.Module, x: Tensor) -> int:
+    """Bytes of the distinct storages alive between forward and backward: saved tensors and the output."""
+    kept: list[Tensor] = []  # Holds them, so that no address is used twice.
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = module(x)
+    own = {p.untyped_storage().data_ptr() for p in module.parameters()}
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in (*kept, y)}
+    return sum(size for address, size in storages.items() if address not in own)

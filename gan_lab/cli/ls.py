@@ -1,0 +1,65 @@
+"""``gan-lab ls``: which studies and runs there are, and how far they are."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan_lab.cli.failures import one_sentence
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+def command(folder: Path, as_json: bool) -> None:
+    """List the studies and runs in FOLDER, or the runs of a study: state, progress and the score that decides.
+
+    The score is the median of the last one over seeds; a seed that diverged counts as the worst.
+    """
+    with one_sentence():
+        from gan_lab.report.listing import listing
+
+        studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
+        if as_json:
+            click.echo(json.dumps({"studies": studies}, indent=2, allow_nan=False))
+            return
+        if not studies:
+            click.echo(f"no runs in {folder}; gan-lab train activation=elu makes one")
+        for place, study in enumerate(studies):
+            click.echo("\n" * (place > 0) + _table(study))
+
+
+def _table(study: Mapping[str, Any]) -> str:
+    from gan_lab.report.listing import aligned
+
+    runs = study["runs"]
+    metrics = {run["metric"] for run in runs if run["metric"]}
+    shared = metrics.pop() if len(metrics) == 1 else None
+    rows = [("run", "state", "steps", "seeds", "diverged", shared or "score", "age")]
+    rows += [_row(run, shared is None) for run in runs]
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    lines = [f"{study['folder']}  ({count})"]
+    lines += [f"  {line}" for line in aligned(rows, left=(0, 1))] if runs else []
+    lines += [f"  damaged: {name}: {why}" for name, why in study["damaged"].items()]
+    if study["put_aside"]:
+        lines.append(f"  put aside by rerun=true: {study['put_aside']}")
+    return "\n".join(lines)
+
+
+def _row(run: Mapping[str, Any], named: bool) -> tuple[str, ...]:
+    from gan_lab.report.listing import in_words
+    from gan_lab.report.words import number
+
+    measured = run["metric"] is not None
+    score = number(run["median"], "failed") if measured else ""
+    return (
+        run["run"],
+        run["state"],
+        f"{run['step']:,}/{run['steps']:,}",
+        str(len(run["seeds"])),
+        ", ".join(run["diverged"]) or "",
+        f"{run['metric']} {score}" if measured and named else score,
+        in_words(run["age_seconds"]),
+    )

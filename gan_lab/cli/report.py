@@ -1,0 +1,77 @@
+"""``gan-lab report``: what a study says."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan_lab.cli.failures import one_sentence
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--primary", help="The metric that decides, if not the one that the runs declared.")
+@click.option("--reference", help="The activation that all are compared with, if not the declared one.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the table.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report; STUDY/report if not given.",
+)
+def command(
+    study: Path, primary: str | None, reference: str | None, as_json: bool, output: Path | None
+) -> None:
+    """Say which activation did best in STUDY, a folder such as outputs/digits, and how surely.
+
+    Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric or a reference
+    that is chosen here, after the runs, is marked as such on the page.
+    """
+    with one_sentence():
+        from gan_lab.report.collect import collect, find_study
+        from gan_lab.report.write import write
+
+        folder = find_study(study)
+        output = output or folder / "report"
+        report = write(collect(folder), output, primary=primary, reference=reference)
+        if as_json:
+            click.echo(json.dumps(report, indent=2, allow_nan=False))
+            return
+        click.echo(report["verdict"]["text"] + "\n")
+        for part in [report["overall"]] if report["overall"] else report["settings"]:
+            if part.get("name"):
+                click.echo(part["name"])
+            click.echo("\n".join(_table(part, report["primary"]["name"])) + "\n")
+        for note in report["notes"]:
+            click.echo(f"note: {note}")
+        click.echo(f"page: {output / 'index.html'}")
+
+
+def _table(part: Mapping[str, Any], metric: str) -> list[str]:
+    from gan_lab.report import words
+    from gan_lab.report.listing import aligned
+
+    reference = part["reference"]
+    score = f"{metric} (IQM)" if "name" in part else "normalised"
+    rows = [("", "activation", score, "interval", f"vs {reference}", "p", "rank", "best", "seeds", "failed")]
+    for row in part["rows"]:
+        rows.append(
+            (
+                "=" if row["tied_with_best"] and len(part["tied"]) > 1 else "",
+                row["name"],
+                words.score(row["iqm"]),
+                words.interval(row["interval"]),
+                "reference" if row["reference"] else words.signed(row["difference"]),
+                words.p_value(row["p_holm"]),
+                words.ranks(row["rank_interval"]),
+                words.percent(row["p_best"]),
+                str(row["seeds"]),
+                str(row["failures"]),
+            )
+        )
+    lines = aligned(rows, left=(0, 1))
+    if len(part["tied"]) > 1:
+        lines.append("= cannot be told from the best")
+    return lines

@@ -1,0 +1,38 @@
+"""Files and connections that fail in an orderly way."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Downloads open connections without a limit, so a network that swallows packets would hang a run.
+SECONDS_WITHOUT_AN_ANSWER = 20.0
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file so that a reader, or a crash, sees the old content or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Let connections opened inside wait `SECONDS_WITHOUT_AN_ANSWER`, and no longer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS_WITHOUT_AN_ANSWER)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def in_short(reason: str, length: int = 200) -> str:
+    """One line of at most ``length`` characters and three dots."""
+    line = " ".join(reason.split())
+    return line if len(line) <= length else f"{line[:length]}..."

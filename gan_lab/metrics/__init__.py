@@ -1,0 +1,1 @@
+"""Scores of N generated samples against N real ones; one module a family, none knows what an image is."""
