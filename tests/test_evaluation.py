@@ -219,3 +219,15 @@ def test_the_command(run_cli: Cli) -> None:
 
         assert re.search(sentence, err), err
         assert "Traceback" not in err
+
+
+def test_scores_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scores(chunk: int) -> list[dict[str, float | None]]:
+        monkeypatch.setattr("gan_lab.evaluation.CHUNK", chunk)
+        experiment = assembled(*TINY_IMAGES, "metrics.samples=100")
+        assert experiment.evaluator is not None
+        return experiment.evaluator(experiment.engine.generate, [0])
+
+    (whole,), (parts,) = scores(100), scores(7)
+    for name, value in whole.items():
+        assert parts[name] == pytest.approx(value, rel=1e-3, abs=1e-6), name

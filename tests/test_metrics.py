@@ -294,3 +294,31 @@ def test_first_scores_decide_and_every_score_has_a_direction() -> None:
         assert all(score.better in ("lower", "higher") for score in metric.scores.values())
     assert next(iter(Modes.scores)) == "mode_js"
     assert next(iter(PrecisionRecallDensityCoverage.scores)) == "coverage"
+
+
+def test_the_contract_with_torch_fidelity() -> None:
+    """Its minor version is pinned, because these functions are not part of its documented interface."""
+    import inspect
+    from importlib.metadata import version
+
+    from torch_fidelity import metric_fid, metric_isc, metric_kid, metric_prc
+
+    assert version("torch-fidelity").startswith("0.4.")
+    assert list(inspect.signature(metric_fid.fid_statistics_to_metric).parameters) == [
+        "stat_1",
+        "stat_2",
+        "verbose",
+    ]
+    assert list(inspect.signature(metric_isc.isc_features_to_metric).parameters)[:2] == ["feature", "splits"]
+    wide, narrow = 3 * normal(200, 4, 1), 0.1 * normal(200, 4, 2)
+    # The first argument is the generated one: a narrow cloud is precise, recalls little (swapped before 0.4).
+    settings = {"prc_neighborhood": 3, "prc_batch_size": 10_000, "save_cpu_ram": False, "verbose": False}
+    found = metric_prc.prc_features_to_metric(narrow, wide, **settings)
+    assert found["precision"] > 0.9 > 0.2 > found["recall"]
+    twice = [
+        metric_kid.kid_features_to_metric(
+            wide, narrow, kid_subsets=3, kid_subset_size=100, verbose=False, rng_seed=1
+        )
+        for _ in range(2)
+    ]
+    assert twice[0] == twice[1]

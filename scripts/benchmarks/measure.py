@@ -1,0 +1,44 @@
+"""Timing of two or more things against each other: interleaved, warmed up, medians and their spread."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds a call: median over rounds, and the smallest and largest."""
+
+    median: float
+    low: float
+    high: float
+
+
+def interleaved(
+    work: Mapping[str, Callable[[int], object]], *, steps: int, rounds: int, device: torch.device
+) -> dict[str, Timed]:
+    """``steps`` of each thing in every round, in turn: what the machine does meanwhile hits all alike."""
+    for call in work.values():  # once to warm up
+        call(steps)
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, call in work.items():
+            seconds[name].append(once(call, steps, device))
+    return {name: Timed(statistics.median(s), min(s), max(s)) for name, s in seconds.items()}
+
+
+def once(call: Callable[[int], object], steps: int, device: torch.device) -> float:
+    """Seconds of so many steps, with everything that they have queued on the device."""
+    _wait(device)
+    begun = time.perf_counter()
+    call(steps)
+    _wait(device)
+    return time.perf_counter() - begun
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
