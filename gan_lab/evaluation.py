@@ -103,7 +103,7 @@ class Evaluator:
 
     def _piece(self, samples: Tensor) -> _Piece:
         features, logits = self.extractor(samples)
-        return features.double().cpu(), None if logits is None else logits.double().cpu()
+        return features.cpu().double(), None if logits is None else logits.cpu().double()
 
     def _evidence(self, pieces: Sequence[_Piece]) -> Evidence:
         logits = [logits for _, logits in pieces if logits is not None]

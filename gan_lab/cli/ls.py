@@ -14,7 +14,7 @@ from gan_lab.cli.failures import one_sentence
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the studies and runs in FOLDER, or the runs of a study: state, progress and the score that decides.
+    """List the studies in FOLDER, or the runs of one: state, progress and the score that decides.
 
     The score is the median of the last one over seeds; a seed that diverged counts as the worst.
     """
@@ -37,7 +37,7 @@ def _table(study: Mapping[str, Any]) -> str:
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
     shared = metrics.pop() if len(metrics) == 1 else None
-    rows = [("run", "state", "steps", "seeds", "diverged", shared or "score", "age")]
+    rows: list[tuple[str, ...]] = [("run", "state", "steps", "seeds", "diverged", shared or "score", "age")]
     rows += [_row(run, shared is None) for run in runs]
     count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
     lines = [f"{study['folder']}  ({count})"]

@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Say which activation did best in STUDY, a folder such as outputs/digits, and how surely.
 
-    Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric or a reference
-    that is chosen here, after the runs, is marked as such on the page.
+    Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric or a
+    reference that is chosen here, after the runs, is marked as such on the page.
     """
     with one_sentence():
         from gan_lab.report.collect import collect, find_study
@@ -46,6 +46,8 @@ def command(
             click.echo("\n".join(_table(part, report["primary"]["name"])) + "\n")
         for note in report["notes"]:
             click.echo(f"note: {note}")
+        for name, why in report["damaged"].items():
+            click.echo(f"not counted: {name}: {why}")
         click.echo(f"page: {output / 'index.html'}")
 
 

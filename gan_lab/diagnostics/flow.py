@@ -74,7 +74,7 @@ def effective_rank(features: Tensor) -> float:
 
     Through the smaller Gram matrix in double precision: far cheaper than a decomposition of N x (C H W).
     """
-    rows = features[:: math.ceil(len(features) / ROWS)].flatten(1).double()
+    rows = features[:: math.ceil(len(features) / ROWS)].flatten(1).cpu().double()
     rows = rows - rows.mean(dim=0)
     gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
     if not gram.isfinite().all():

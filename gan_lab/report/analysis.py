@@ -1,0 +1,218 @@
+"""From a study to the plain dictionary that is ``report.json``: all that a report says is computed here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any
+
+from gan_lab.report import commands, evidence, words
+from gan_lab.report.candidates import order
+from gan_lab.report.collect import Study
+from gan_lab.report.protocol import limits, protocol
+from gan_lab.report.ranking import by_candidate, ranking, side_by_side
+from gan_lab.report.scores import (
+    Entry,
+    Member,
+    Primary,
+    entries,
+    members,
+    primary,
+    reference,
+    refuse_mixtures,
+    spec_of,
+)
+from gan_lab.report.wall import wall
+
+Report = dict[str, Any]
+FORMAT = 1
+SEED = 0  # of the bootstrap and the permutations, told in the report
+
+
+def analyse(study: Study, *, primary_asked: str | None = None, reference_asked: str | None = None) -> Report:
+    """The report on a study; nothing in it is a NaN or an infinity.
+
+    ``primary_asked`` and ``reference_asked`` replace what the runs declared, which the report then says.
+    """
+    notes: list[str] = []
+    everyone = members(study)
+    found = entries(everyone, notes)
+    refuse_mixtures(found)
+    metric = primary(found, primary_asked)
+    against, declared_reference = reference(found, reference_asked, notes)
+    by_setting: dict[str, list[Entry]] = {}
+    for entry in sorted(found, key=lambda entry: order(entry.member.values)):
+        by_setting.setdefault(entry.member.setting, []).append(entry)
+    settings = [_setting(name, own, metric, against, notes) for name, own in by_setting.items()]
+    overall, missing = _overall(by_setting, metric, against)
+    main, where = _main(settings, overall)
+    told = protocol(found, metric)
+    report = {
+        "format": FORMAT,
+        "study": study.name,
+        "folder": str(study.folder),
+        "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "gan_lab": version("gan-lab"),
+        "primary": {
+            "name": metric.name,
+            "better": metric.better,
+            "after_the_runs": metric.declared is not None,
+            "declared": metric.declared,
+        },
+        "reference": {
+            "name": main["reference"],
+            "after_the_runs": declared_reference is not None,
+            "declared": declared_reference,
+        },
+        "verdict": {
+            "text": words.verdict(main, metric, where),
+            "winner": main["winner"],
+            "tied": main["tied"],
+            "exploratory": main["exploratory"],
+            "power": words.power(main, metric),
+            "bias": words.bias(main, metric),
+            "rerun": _rerun(main, found, study.name),
+        },
+        "settings": settings,
+        "overall": overall,
+        "missing": missing,
+        "runs": [_run(member) for member in everyone],
+        "damaged": study.damaged,
+        "aside": study.aside,
+        "notes": list(dict.fromkeys(notes)),
+        "protocol": told,
+        "method": words.method(main),
+        "limits": limits(found, dict(told)),
+    }
+    finite: Report = without_infinities(report)
+    return finite
+
+
+def table(study: Study) -> list[dict[str, Any]]:
+    """The lines of ``results.csv``: one for a run, seed and metric, counted or not."""
+    lines = []
+    for member in members(study):
+        for seed in member.run.seeds:
+            state = "diverged" if seed.diverged is not None else member.run.status.state
+            results = seed.results or {}
+            features, samples = results.get("features", {}), results.get("samples", {})
+            for name, told in (results.get("metrics") or {"": {}}).items():
+                lines.append(
+                    {
+                        "run": member.run.name,
+                        "activation": member.candidate.name,
+                        "setting": member.setting,
+                        "seed": seed.number,
+                        "state": state,
+                        "counted": member.unfit is None,
+                        "metric": name,
+                        **{
+                            key: told.get(key)
+                            for key in ("last", "best", "best_step", "mean", "floor", "better")
+                        },
+                        "step": results.get("step", seed.diverged),
+                        "features": features.get("name"),
+                        "hash": features.get("hash"),
+                        "fake_samples": samples.get("fake"),
+                        "real_samples": samples.get("real"),
+                        "reference": samples.get("reference"),
+                    }
+                )
+    return lines
+
+
+def without_infinities(value: Any) -> Any:
+    """The same with None for every number that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {str(key): without_infinities(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_infinities(own) for own in value]
+    if hasattr(value, "item"):  # numpy's numbers
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _setting(
+    name: str, found: Sequence[Entry], metric: Primary, against: str, notes: list[str]
+) -> dict[str, Any]:
+    """All that is told of one setting, a stratum of the study."""
+    groups = by_candidate(found)
+    ranked = ranking([groups], metric, against, SEED)
+    order = [row["name"] for row in ranked["rows"]]
+    groups = {name: groups[name] for name in order}
+    for row in ranked["rows"]:
+        own = groups[row["name"]]
+        row["side_by_side"] = side_by_side(own, metric)
+        row["scores"] = [
+            {"seed": e.seed.number, "state": e.state, "value": e.score(metric.name)} for e in own
+        ]
+    told = evidence.histories(groups)
+    return {
+        "name": name,
+        "values": found[0].member.values,
+        "floor": spec_of(found, metric.name)["floor"] if any(e.seed.results for e in found) else None,
+        **ranked,
+        "curves": evidence.curves(told, metric),
+        "health": evidence.health(told),
+        "secondary": evidence.secondary(groups, metric, notes),
+        "grid": evidence.grid(groups, metric),
+        "wall": wall(groups),
+    }
+
+
+def _overall(
+    by_setting: Mapping[str, Sequence[Entry]], metric: Primary, against: str
+) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
+    """The comparison over all settings of those who are in each, and who is missing where."""
+    strata = [by_candidate(own) for own in by_setting.values()]
+    names = sorted({name for stratum in strata for name in stratum})
+    missing = {
+        name: absent
+        for name in names
+        if (absent := [s for s, stratum in zip(by_setting, strata, strict=True) if name not in stratum])
+    }
+    if len(strata) < 2 or len(names) - len(missing) < 2:
+        return None, missing
+    return ranking(strata, metric, against, SEED), missing
+
+
+def _main(settings: Sequence[dict[str, Any]], overall: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
+    """The comparison that the verdict speaks of, and the words that say which one it is."""
+    if overall is not None:
+        return overall, f" over {len(settings)} settings"
+    main = max(settings, key=lambda setting: len(setting["rows"]))
+    return main, f" at {main['name']}" if len(settings) > 1 else ""
+
+
+def _rerun(main: Mapping[str, Any], found: Sequence[Entry], study: str) -> dict[str, Any] | None:
+    """The offer to train the best candidate on seeds that nobody has picked it for."""
+    if len(main["rows"]) < 2:
+        return None
+    best = main["rows"][0]["name"]
+    own = [entry for entry in found if entry.name == best]
+    latest = max((e.seed.number for e in found), default=0)
+    count = len({e.seed.number for e in own})
+    runs = [entry.member.run for entry in own]
+    return {"name": best, "command": commands.fresh_seeds(runs, latest + 1, count, study)}
+
+
+def _run(member: Member) -> dict[str, Any]:
+    run, status = member.run, member.run.status
+    return {
+        "name": run.name,
+        "candidate": member.candidate.name,
+        "setting": member.setting,
+        "state": status.state,
+        "step": status.step,
+        "steps": status.steps,
+        "seeds": status.seeds,
+        "diverged": {str(seed): step for seed, step in sorted(status.diverged.items())},
+        "reason": status.reason,
+        "counted": member.unfit is None,
+        "unfit": member.unfit,
+        "command": commands.repeat(run),
+        "exact": commands.is_exact(run),
+        "seconds": status.seconds,
+        "device": status.device,
+        "host": status.host,
+    }

@@ -1,0 +1,132 @@
+"""The comparison of all candidates, as rows of a table in the metric's own units and direction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_lab import statistics
+from gan_lab.report.scores import Entry, Primary
+
+Floats = NDArray[np.float64]
+Rows = dict[str, Any]
+
+
+def oriented(found: Sequence[Entry], metric: str, better: str, worst: float | None, kind: str) -> Floats:
+    """(S,) scores, higher is better; failed and undefined ones are -inf or the worst there is."""
+    return statistics.orient([entry.score(metric, kind) for entry in found], better, worst)
+
+
+def typical(values: Floats) -> float:
+    """Interquartile mean of scores in which -inf may stand."""
+    return statistics.iqm(values)
+
+
+def by_candidate(found: Sequence[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in sorted(found, key=lambda entry: (entry.name, entry.seed.number)):
+        groups.setdefault(entry.name, []).append(entry)
+    return groups
+
+
+def ranking(
+    strata: Sequence[Mapping[str, Sequence[Entry]]], metric: Primary, reference: str, seed: int
+) -> Rows:
+    """Compare the candidates that all strata have; one stratum is told in the metric's units.
+
+    Several strata are normalised by the statistics, and their scores have no unit: higher is better.
+    """
+    names = [name for name in strata[0] if all(name in stratum for stratum in strata)]
+    scores = {
+        name: [
+            oriented(stratum[name], metric.name, metric.better, metric.worst, "last") for stratum in strata
+        ]
+        for name in names
+    }
+    found = statistics.compare(scores, reference if reference in names else names[0], seed=seed)
+    sign = -1.0 if metric.better == "lower" and len(strata) == 1 else 1.0
+    rows = []
+    for one in found.candidates:
+        own = [entry for stratum in strata for entry in stratum[one.name]]
+        rows.append(_row(one, sign) | _counts(own) | {"reference": one.name == found.reference})
+    return {
+        "rows": rows,
+        "reference": found.reference,
+        "winner": found.winner,
+        "tied": list(found.tied),
+        "exploratory": found.exploratory,
+        "smallest_effect": found.smallest_effect,
+        "smallest_effect_score": found.smallest_effect_score,
+        "seeds_needed": found.seeds_needed,
+        "winner_bias": found.winner_bias,
+        "winner_bias_score": found.winner_bias_score,
+        "profile": _profile(scores, seed) if len(strata) > 1 else None,
+        "seed": found.seed,
+        "resamples": found.resamples,
+        "level": found.level,
+    }
+
+
+def side_by_side(found: Sequence[Entry], metric: Primary) -> Rows:
+    """IQM over seeds of the final, the best and the mean-over-training score."""
+    sign = -1.0 if metric.better == "lower" else 1.0
+    return {
+        kind: sign * typical(oriented(found, metric.name, metric.better, metric.worst, kind))
+        for kind in ("last", "best", "mean")
+    }
+
+
+def cost(found: Sequence[Entry]) -> float | None:
+    """Milliseconds of training a step and seed, without metrics and diagnostics, over a candidate's runs."""
+    runs = {entry.member.run.name: entry.member.run.status for entry in found}
+    seconds = sum(r.seconds - r.metric_seconds - r.diagnostic_seconds for r in runs.values())
+    steps = sum(r.step * len(r.seeds) for r in runs.values())
+    return 1000 * seconds / steps if steps else None
+
+
+def _profile(scores: statistics.Study, seed: int) -> Rows:
+    """Performance profiles over all settings: {"thresholds": [...], "shares": {name: [...]}}."""
+    found = statistics.performance_profiles(statistics.normalise(scores), seed=seed)
+    first = next(iter(found.values()))
+    return {"thresholds": first.thresholds, "shares": {name: own.share for name, own in found.items()}}
+
+
+def _row(one: statistics.Candidate, sign: float) -> Rows:
+    return {
+        "name": one.name,
+        "seeds": one.n,
+        "failures": one.failures,
+        "iqm": sign * one.iqm,
+        "interval": _turned(one.interval, sign),
+        "median": sign * one.median,
+        "mean": sign * one.mean,
+        "worst": sign * one.minimum,
+        "best": sign * one.maximum,
+        "difference": _times(one.difference, sign),
+        "difference_interval": _turned(one.difference_interval, sign),
+        "improvement": one.improvement,
+        "improvement_interval": _turned(one.improvement_interval, 1.0),
+        "p": one.p,
+        "p_holm": one.p_holm,
+        "rank": one.rank,
+        "rank_interval": list(one.rank_interval),
+        "p_best": one.p_best,
+        "tied_with_best": one.tied_with_best,
+    }
+
+
+def _counts(own: Sequence[Entry]) -> Rows:
+    return {
+        "diverged": sum(entry.state == "diverged" for entry in own),
+        "failed": sum(entry.state == "failed" for entry in own),
+        "ms_per_step": cost(own),
+    }
+
+
+def _times(value: float | None, sign: float) -> float | None:
+    return None if value is None else sign * value
+
+
+def _turned(interval: Sequence[float] | None, sign: float) -> list[float] | None:
+    return None if interval is None else sorted(sign * end for end in interval)

@@ -1,0 +1,88 @@
+"""A report on disk: the page, its numbers as JSON and CSV, and its figures."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gan_lab.files import write_whole
+from gan_lab.report import figures, maps
+from gan_lab.report.analysis import analyse, table
+from gan_lab.report.collect import Study
+from gan_lab.report.page import page
+from gan_lab.report.style import png, svg
+
+Report = dict[str, Any]
+_GAP = 2  # pixels between the cells of a strip
+
+
+def write(study: Study, folder: Path, *, primary: str | None = None, reference: str | None = None) -> Report:
+    """Write ``index.html``, ``report.json``, ``results.csv`` and ``figures/``; returns the report."""
+    report = analyse(study, primary_asked=primary, reference_asked=reference)
+    drawn, strips = draw(report), pictures(report)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        write_whole(folder / "figures" / f"{name}.png", png(figure))
+        write_whole(folder / "figures" / f"{name}.svg", svg(figure))
+    for name, strip in strips.items():
+        write_whole(folder / "figures" / f"{name}.png", strip)
+    write_whole(folder / "results.csv", _csv(table(study)))
+    write_whole(folder / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+    write_whole(folder / "index.html", page(report, drawn, strips))
+    return report
+
+
+def draw(report: Mapping[str, Any]) -> dict[str, Figure]:
+    """All figures that the report has numbers for, by name."""
+    drawn: dict[str, Figure | None] = {}
+    metric = report["primary"]
+    for place, setting in enumerate(report["settings"], 1):
+        drawn[f"forest-{place}"] = figures.forest(setting, metric)
+        if any(curve["step"] for curve in setting["curves"].values()):
+            drawn[f"curves-{place}"] = figures.curves(setting, metric)
+        if setting["health"]:
+            drawn[f"health-{place}"] = maps.health(setting, metric)
+        if setting["grid"]:
+            drawn[f"grid-{place}"] = maps.grid(setting["grid"], metric)
+        drawn[f"cost-{place}"] = figures.cost(setting, metric)
+    if report["overall"] and report["overall"].get("profile"):
+        drawn["profile"] = figures.profile(report["overall"]["profile"])
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def pictures(report: Mapping[str, Any]) -> dict[str, bytes]:
+    """A PNG strip for every row of every wall, cut from the pictures of the runs."""
+    strips = {}
+    for place, setting in enumerate(report["settings"], 1):
+        for number, row in enumerate(setting["wall"]["rows"] if setting["wall"] else []):
+            strips[f"wall-{place}-{number}"] = _strip(Path(row["path"]), row["boxes"])
+    return strips
+
+
+def _strip(path: Path, boxes: list[list[int]]) -> bytes:
+    """The cells side by side."""
+    with Image.open(path) as picture:
+        cells = [picture.convert("RGBA").crop(box) for box in map(tuple, boxes)]
+    width = sum(cell.width + _GAP for cell in cells) - _GAP
+    strip = Image.new("RGBA", (width, max(cell.height for cell in cells)))
+    left = 0
+    for cell in cells:
+        strip.paste(cell, (left, 0))
+        left += cell.width + _GAP
+    buffer = io.BytesIO()
+    strip.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _csv(lines: list[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
