@@ -136,7 +136,7 @@ def test_the_command_prints_a_table(outputs: Path, run_cli: Cli) -> None:
     assert (code, err) == (0, "")
     title, head, line = out.splitlines()
     assert title == "outputs/study  (1 run)"
-    assert head.split() == ["run", "state", "steps", "seeds", "diverged", "fid", "age"]
+    assert head.split() == ["run", "state", "steps", "seeds", "diverged", "fid", "(median)", "age"]
     assert line.split()[:6] == ["activation=elu", "finished", "2,000/2,000", "3", "2", "2.00"]
 
 

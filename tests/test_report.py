@@ -18,7 +18,7 @@ from synthetic import PICTURED, SITES, STEPS, draws, make_run, metric, shade
 from gan_lab.errors import GanLabError
 from gan_lab.report.analysis import analyse, table
 from gan_lab.report.collect import collect
-from gan_lab.report.write import pictures, write
+from gan_lab.report.write import pictures, walls, write
 
 Cli = Callable[..., tuple[int, str, str]]
 EVIL = "<script>alert(1)</script>"
@@ -326,6 +326,19 @@ def test_the_wall_shows_the_same_noise_in_each_column(study: Path) -> None:
             shown = cells[:, cell * (size + 2) : cell * (size + 2) + size]
             assert shown.shape == (size, size)
             assert set(shown.ravel().tolist()) == {shade(2, cell)}
+
+
+def test_the_wall_is_also_one_picture_with_everything_in_it(study: Path) -> None:
+    make_run(study, "elu", [1.0] * 5)
+    make_run(study, "relu", [2.0] * 5)
+    report = said_of(study)
+    strips = pictures(report)
+    (picture,) = walls(report, strips).values()
+    shown = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    for strip in strips.values():
+        there = np.unique(np.asarray(Image.open(io.BytesIO(strip)).convert("L")))
+        for level in there:
+            assert (shown == level).mean() > 0.001
 
 
 def test_points_are_shown_whole(study: Path) -> None:

@@ -37,7 +37,9 @@ def _table(study: Mapping[str, Any]) -> str:
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
     shared = metrics.pop() if len(metrics) == 1 else None
-    rows: list[tuple[str, ...]] = [("run", "state", "steps", "seeds", "diverged", shared or "score", "age")]
+    rows: list[tuple[str, ...]] = [
+        ("run", "state", "steps", "seeds", "diverged", f"{shared} (median)" if shared else "score", "age")
+    ]
     rows += [_row(run, shared is None) for run in runs]
     count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
     lines = [f"{study['folder']}  ({count})"]

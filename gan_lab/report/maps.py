@@ -1,12 +1,15 @@
-"""Maps of a report: how units and gradients of each candidate fare, and generator against discriminator."""
+"""Maps of a report: units and gradients of each candidate, generator against discriminator, the wall."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from gan_lab.report.figures import draw_forest
 from gan_lab.report.style import ACCENT, INK, WARN, bare, blank, names_down, styled
@@ -127,3 +130,24 @@ def _strength(value: float | None, values: Sequence[float], better: str) -> floa
         return 0.0
     share = (value - min(values)) / (max(values) - min(values))
     return 1 - share if better == "lower" else share
+
+
+def wall(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
+    """Named pictures (PNG), ``across`` in a line; a line of its own has its name at its left."""
+    pictures = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for _, data in rows]
+    height, width = pictures[0].shape[:2]
+    lines = math.ceil(len(rows) / across)
+    with styled():
+        figure = blank(8, lines * 8 / across * height / width + 0.3)
+        panels = list(figure.subplots(lines, across, squeeze=False).flat)
+        for axes in panels:
+            axes.axis("off")
+        for axes, (name, _), picture in zip(panels, rows, pictures, strict=False):
+            axes.imshow(picture, interpolation="nearest")
+            if across > 1:
+                axes.set_title(name, fontsize=9, parse_math=False)
+            else:
+                axes.text(
+                    -0.01, 0.5, name, transform=axes.transAxes, ha="right", va="center", parse_math=False
+                )
+    return figure

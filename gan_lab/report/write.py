@@ -29,8 +29,8 @@ def write(study: Study, folder: Path, *, primary: str | None = None, reference: 
     for name, figure in drawn.items():
         write_whole(folder / "figures" / f"{name}.png", png(figure))
         write_whole(folder / "figures" / f"{name}.svg", svg(figure))
-    for name, strip in strips.items():
-        write_whole(folder / "figures" / f"{name}.png", strip)
+    for name, picture in {**strips, **walls(report, strips)}.items():
+        write_whole(folder / "figures" / f"{name}.png", picture)
     write_whole(folder / "results.csv", _csv(table(study)))
     write_whole(folder / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_whole(folder / "index.html", page(report, drawn, strips))
@@ -62,6 +62,18 @@ def pictures(report: Mapping[str, Any]) -> dict[str, bytes]:
         for number, row in enumerate(setting["wall"]["rows"] if setting["wall"] else []):
             strips[f"wall-{place}-{number}"] = _strip(Path(row["path"]), row["boxes"])
     return strips
+
+
+def walls(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, bytes]:
+    """All rows of a wall as one labelled picture, for those who show it elsewhere."""
+    made = {}
+    for place, setting in enumerate(report["settings"], 1):
+        rows = setting["wall"]["rows"] if setting["wall"] else []
+        if rows:
+            named = [(row["name"], strips[f"wall-{place}-{number}"]) for number, row in enumerate(rows)]
+            across = 4 if setting["wall"]["kind"] == "points" else 1
+            made[f"wall-{place}"] = png(maps.wall(named, across))
+    return made
 
 
 def _strip(path: Path, boxes: list[list[int]]) -> bytes:
