@@ -59,6 +59,21 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
     assert Path(out.strip()).exists()
 
 
+def test_what_comes_after_training_as_the_readme_has_it(run_cli: Cli) -> None:
+    for study in ("digits", "activations_on_digits"):
+        code, _, err = run_cli(
+            "train", "-m", f"study={study}", "activation=relu,elu", *SMALL, "metrics.samples=400"
+        )
+        assert code == 0, err
+    lines = [line for name in ("report", "evaluate", "ls", "activations") for line in commands(name)]
+    assert {line.split()[1] for line in lines} == {"report", "evaluate", "ls", "activations"}
+    for line in lines:
+        code, out, err = run_cli(*shlex.split(line, comments=True)[1:])
+        assert code == 0, f"{line}: {err}"
+        assert "relu" in out
+    assert Path("outputs/activations_on_digits/report/index.html").exists()
+
+
 @pytest.mark.parametrize(
     "group",
     [p.name for p in config_dir().iterdir() if p.is_dir()],
