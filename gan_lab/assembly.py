@@ -1,20 +1,26 @@
 """Everything that a configuration builds: data, networks of every seed, the game, batches, and measures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 
-from gan_lab.adversarial import Game
+from gan_lab.adversarial import Batch, Game, discriminator_turn, generator_turn
 from gan_lab.batches import Batches
-from gan_lab.configuration import build, build_activation
+from gan_lab.configuration import build, build_activation, build_network, bytes_of
 from gan_lab.datasets.base import Samples
 from gan_lab.devices import PRECISIONS
 from gan_lab.diagnostics import Diagnostic, Probe
 from gan_lab.engines import PLAYERS, Engine, Member, Pair, Setup, choose
+from gan_lab.errors import ConfigurationError, GanLabError
 from gan_lab.evaluation import Evaluator, evaluator
+from gan_lab.files import in_short
+from gan_lab.memory import require_memory
 from gan_lab.seeding import seeded
 
 
@@ -42,14 +48,13 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
     torch.set_flush_denormal(True)  # saturated units otherwise slow a CPU down many times
     data: Samples = build(cfg, "dataset").to(device)
     game = Game(build(cfg, "objective"), build(cfg, "regularizer"), build(cfg, "augmentation"))
+    pair, gains = _fresh_pair(cfg, data.shape, cfg.seed)
+    require_room(cfg, pair, game, data, device)
     seeds = list(range(cfg.seed, cfg.seed + cfg.seeds))
-    members: list[Member] = []
-    gains: dict[str, float] = {}
-    pair: Pair | None = None
-    for seed in seeds:
+    members = [Member(cfg.seed, dict(pair.state_dict()))]
+    for seed in seeds[1:]:
         pair, gains = _fresh_pair(cfg, data.shape, seed)
         members.append(Member(seed, dict(pair.state_dict())))
-    assert pair is not None
     setup = Setup(
         template=pair,
         game=game,
@@ -77,14 +82,96 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
     )
 
 
+def require_room(cfg: DictConfig, pair: Pair, game: Game, data: Samples, device: torch.device) -> None:
+    """Refuse a run that cannot fit into memory, by what it holds at the very least.
+
+    Every seed has its weights, their gradients and the last good weights; what a pass through both networks
+    keeps for its backward pass is counted on a few samples, on which both turns are rehearsed.
+    """
+    shape, latent_size = data.shape, int(cfg.model.latent_size)
+    own = bytes_of(pair)
+    require_memory(3 * own * cfg.seeds, f"seeds={cfg.seeds} (networks of {own:,} bytes)", device)
+    each = rehearse(cfg, pair, game, data)
+    require_memory(each * cfg.batch_size, f"batch_size={cfg.batch_size}", device)
+    turns = 4 * (cfg.discriminator_steps + 1) * cfg.batch_size * cfg.seeds
+    drawn = turns * (max(latent_size, game.uniforms) + prod(shape))
+    require_memory(drawn, f"discriminator_steps={cfg.discriminator_steps} with batch_size and seeds", device)
+    if cfg.diagnostics.every:
+        probed = min(cfg.diagnostics.samples, len(data))
+        require_memory(each * probed, f"diagnostics.samples={cfg.diagnostics.samples}", device)
+    if cfg.samples.every:
+        pictured = 8 * cfg.samples.number * (latent_size + prod(shape))
+        require_memory(pictured, f"samples.number={cfg.samples.number}", device)
+
+
+def rehearse(cfg: DictConfig, pair: Pair, game: Game, data: Samples) -> int:
+    """Play both turns on a copy of the networks with a few samples, so that what fails does so before a run.
+
+    Returns the bytes that the layers of both networks give to the next ones, for one sample.
+    """
+    packing = int(getattr(pair.discriminator, "packing", 1))
+    if cfg.batch_size % packing:
+        raise ConfigurationError(
+            f"batch_size must be a multiple of model.discriminator.packing={packing}, got {cfg.batch_size}"
+        )
+    number = min(2 * packing, int(cfg.batch_size))
+    pair = deepcopy(pair)
+    passed = 0
+
+    def count(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal passed
+        passed += 4 * output.numel() if isinstance(output, Tensor) else 0
+
+    for module in pair.modules():
+        if not any(True for _ in module.children()):
+            module.register_forward_hook(count)
+    with seeded(0, "rehearsal"):
+        batch = Batch(
+            data.batch(torch.arange(number) % len(data)).cpu(),
+            torch.randn(number, int(cfg.model.latent_size)),
+            torch.rand(number, game.uniforms),
+        )
+        for player, turn in (("discriminator", discriminator_turn), ("generator", generator_turn)):
+            parameters = list(pair.get_submodule(player).parameters())
+            with _said_of(own_key(cfg, "optimizer", player)):
+                optimizer = build(cfg, own_key(cfg, "optimizer", player))(parameters)
+            with _said_of(f"the {player}'s turn cannot be played with these choices"):
+                optimizer.zero_grad()
+                pair(turn, game, batch)[0].backward()
+                if all(parameter.grad is None for parameter in parameters):
+                    raise ConfigurationError(f"no gradient reaches the {player}: its loss depends on nothing")
+            with _said_of(own_key(cfg, "optimizer", player)):
+                optimizer.step()
+    return passed // (3 * number)  # at the least: generated twice, judged three times
+
+
+@contextmanager
+def _said_of(what: str) -> Iterator[None]:
+    """One sentence for whatever a choice raises, which may be the caller's own code."""
+    try:
+        yield
+    except GanLabError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = in_short(str(error)) or type(error).__name__
+        raise ConfigurationError(f"{what}: {said}") from error
+
+
 def _diagnostics(cfg: DictConfig, setup: Setup, data: Samples) -> tuple[Probe | None, list[Diagnostic]]:
     if not cfg.diagnostics.every or not cfg.get("diagnostic"):
         return None, []
+    # A discriminator that judges samples together gets whole groups of them.
+    packing = getattr(setup.template.discriminator, "packing", 1)
+    samples = min(cfg.diagnostics.samples, len(data)) // packing * packing
+    if not samples:
+        raise ConfigurationError(
+            f"diagnostics.samples must be at least model.discriminator.packing={packing}"
+        )
     probe = Probe(
         setup.template,
         setup.game,
         data,
-        samples=cfg.diagnostics.samples,
+        samples=samples,
         latent_size=cfg.model.latent_size,
         device=setup.device,
     )
@@ -99,7 +186,7 @@ def _fresh_pair(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[Pai
     for player in PLAYERS:
         activation = build_activation(cfg, own_key(cfg, "activation", player))
         with seeded(seed, f"initialisation/{player}"):
-            network: nn.Module = build(cfg, f"model.{player}", shape=shape)
+            network = build_network(cfg, f"model.{player}", shape)
             gain = initialise(network, activation)
         networks[player] = network
         if gain is not None:

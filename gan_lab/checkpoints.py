@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from gan_lab.errors import GanLabError
-from gan_lab.files import write_whole
+from gan_lab.files import in_short, write_whole
 
 FORMAT = 1
 KEPT = 2
@@ -43,8 +44,14 @@ def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
         if not _sum(path).exists() or _sum(path).read_text().split()[0] != hashlib.sha256(data).hexdigest():
             _log.warning("%s is damaged: going on from the checkpoint before it", path)
             continue
-        content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-        if content.get("format") != FORMAT:
+        try:
+            content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+            raise GanLabError(
+                f"{path} is not read, because it holds more than numbers, or is no checkpoint "
+                f"({in_short(str(error), 80)}): rerun=true starts over"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise GanLabError(
                 f"{path} has checkpoint format {content.get('format')!r}, and this gan-lab reads "
                 f"format {FORMAT}: use the version that wrote it, or rerun=true"

@@ -1,7 +1,9 @@
 """From a composed configuration to objects: range checks, instantiation, and errors that name the key."""
 
+import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -12,8 +14,13 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from gan_lab.errors import ConfigurationError, GanLabError
+from gan_lab.files import in_short
+from gan_lab.memory import require_memory
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs, it also raises
 
 Check = Callable[[Any], bool]
+LARGEST = 10**15  # far from where a number stops fitting into 64 bits, whatever it is multiplied by
 
 
 def _whole(at_least: int) -> tuple[Check, str]:
@@ -87,7 +94,9 @@ def check(cfg: DictConfig) -> None:
     for key, (holds, allowed) in CHECKS.items():
         value = _get(cfg, key)
         if not holds(value):
-            raise ConfigurationError(f"{key} must be {allowed}, got {value!r}")
+            raise ConfigurationError(f"{key} must be {allowed}, got {in_short(repr(value))}")
+        if isinstance(value, int) and value > LARGEST:
+            raise ConfigurationError(f"{key} must be at most {LARGEST}, got {in_short(repr(value))}")
 
 
 def build(cfg: DictConfig, key: str, **given: Any) -> Any:
@@ -111,13 +120,41 @@ def build(cfg: DictConfig, key: str, **given: Any) -> Any:
         raise ConfigurationError(f"{key}: {str(error).splitlines()[0]}") from error
 
 
+def build_network(cfg: DictConfig, key: str, shape: tuple[int, ...]) -> nn.Module:
+    """The network ``key`` for samples of a shape, if there is memory for it.
+
+    It is first built without storage, on torch's meta device: one that is too large would otherwise take the
+    whole machine with it, since Linux promises more memory than it has.
+    """
+    require_memory(bytes_of(blueprint(cfg, key, shape)), key)
+    network: nn.Module = build(cfg, key, shape=shape)
+    return network
+
+
+def blueprint(cfg: DictConfig, key: str, shape: tuple[int, ...]) -> nn.Module | None:
+    """The network ``key`` without storage and without its activation, only shapes; None where that fails."""
+    plain = cfg.copy()
+    with suppress(GanLabError), torch.random.fork_rng(devices=[]), torch.device("meta"):
+        if OmegaConf.select(cfg, f"{key}.activation") is not None:
+            OmegaConf.update(plain, f"{key}.activation", {"_target_": "torch.nn.Identity"}, merge=False)
+        network: nn.Module = build(plain, key, shape=shape)
+        return network
+    return None
+
+
+def bytes_of(network: nn.Module | None) -> int:
+    """Of its parameters and buffers."""
+    state = {} if network is None else network.state_dict()
+    return sum(t.numel() * t.element_size() for t in state.values())
+
+
 def build_activation(cfg: DictConfig, key: str) -> nn.Module:
     """An instance of the activation ``key``, tried on a few numbers: it must keep their shape."""
     activation: nn.Module = build(cfg, key)
     probe = torch.linspace(-3, 3, 8).view(2, 4)
     try:
         shape = tuple(activation(probe).shape)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         first = str(error).splitlines()[0] if str(error) else ""
         raise ConfigurationError(f"{key} cannot be applied: {type(error).__name__}: {first}") from error
     if shape != (2, 4):
@@ -139,9 +176,8 @@ def _in_one_sentence(key: str, error: InstantiationException) -> GanLabError:
         cause = cause.__cause__
     if isinstance(cause, GanLabError):
         text = str(cause)
-        return type(cause)(text if text.startswith(key) else f"{key}: {text}")
+        return type(cause)(in_short(text if text.startswith(key) else f"{key}: {text}", 600))
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     target = str(error).splitlines()[0].split(", set env var")[0]
-    return ConfigurationError(
-        f"{key}: {first}" if target.startswith("Error in call") else f"{key}: {target}: {first}"
-    )
+    said = first if target.startswith("Error in call") or target == first else f"{target}: {first}"
+    return ConfigurationError(f"{key}: {in_short(said, 300)}")

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from PIL import Image
@@ -96,7 +96,7 @@ class SeedLog:
         self._events.close()
 
 
-def save_picture(picture: Tensor, path: Path) -> None:
+def save_picture(picture: Tensor, path: Path | BinaryIO) -> None:
     """(3, H, W) uint8 as a PNG file."""
     Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(path, format="PNG")
 

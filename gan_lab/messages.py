@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 
 from gan_lab.configuration import CHECKS
+from gan_lab.files import in_short
 
 GROUPS = (
     "activation",
@@ -24,12 +25,17 @@ GROUPS = (
 )
 
 
+_READER = "hydra._internal.core_plugins.file_config_source"
+_LONGEST = 400  # characters of a sentence: somebody else's may hold all that was typed
+
+
 def is_about_the_configuration(error: BaseException) -> bool:
     """Whether Hydra or OmegaConf raised it, rather than something that they called."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     where = frames[-1].f_globals.get("__name__", "") if frames else ""
-    families = ("hydra.", "omegaconf.", "antlr4.")
-    return type(error).__module__.startswith(families) or where.startswith(families)
+    families = ("hydra.", "omegaconf.", "antlr4.", "yaml.")
+    reading = any(f.f_globals.get("__name__") == _READER for f in frames)  # a file that is no text
+    return type(error).__module__.startswith(families) or where.startswith(families) or reading
 
 
 def explain(message: str) -> str:
@@ -37,8 +43,8 @@ def explain(message: str) -> str:
     for pattern, sentence in _MESSAGES:
         found = re.search(pattern, message, re.DOTALL)
         if found:
-            return sentence(found)
-    return message.strip().splitlines()[0]
+            return in_short(sentence(found), _LONGEST)
+    return in_short((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _LONGEST)
 
 
 def _no_such_entry(found: re.Match[str]) -> str:
@@ -51,7 +57,17 @@ def _no_such_entry(found: re.Match[str]) -> str:
 
 def _no_such_key(found: re.Match[str]) -> str:
     key = found["key"]
+    if key in (*CHECKS, *GROUPS):
+        return f"{key} cannot be set like that with the other choices: a group takes a name, and +{key}= adds"
     return f"unknown setting {key!r}{_nearest(key, [*CHECKS, *GROUPS])} (gan-lab train --help lists all)"
+
+
+def _unreadable(found: re.Match[str]) -> str:
+    typed = found["typed"].partition("\n")[0].strip()[:60]
+    return (
+        f"cannot read {typed!r}: an override is key=value, and a value with other characters than "
+        "ASCII letters, digits and simple signs stands in quotation marks, such as study=\"'é'\""
+    )
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -63,7 +79,20 @@ _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda found: found["why"]),
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
     (r"Could not override '(?P<key>[^'=]+)", _no_such_key),
-    (r"Config group override must be a string", lambda _: "a group takes the name of an entry, not null"),
+    (r"LexerNoViableAltException:(?P<typed>.*)", _unreadable),
+    (r"Could not override ''", lambda _: "an override is key=value, and one has no key"),
+    (r"integer string conversion", lambda _: "a number is too long: it has thousands of digits"),
+    (r"Could not load '(?P<path>[^']+)'", lambda found: f"there is no {found['path']!r} to choose"),
+    (
+        r"Config group override must be a string",
+        lambda _: "a group takes the name of an entry, not null or a number (quotation marks make a name)",
+    ),
+    (
+        r"(?P<why>[^\n]+)\n\s+in \"(?P<file>[^\"]+)\",? (line|position) (?P<line>\d+)[^\n]*\s*$",
+        lambda found: f"{found['file']}, line {found['line']}: {found['why']}",
+    ),
+    (r"codec can't decode", lambda _: "a configuration file is not text in UTF-8"),
+    (r"maximum recursion depth", lambda _: "a configuration file is nested too deeply"),
     (
         r"Error merging override (?P<key>[^=\s]+)=.*?\n\s*(?P<why>[^\n]+)",
         lambda found: f"{found['key']}: {found['why']}",

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -64,16 +65,57 @@ class Status:
     @classmethod
     def load(cls, folder: Path) -> "Status | None":
         """The status in ``folder``, or None where no run has been."""
+        path = folder / "status.json"
         try:
-            text = (folder / "status.json").read_text()
+            text = path.read_bytes()
         except FileNotFoundError:
             return None
         try:
             status = cls(**json.loads(text))
             status.diverged = {int(seed): step for seed, step in status.diverged.items()}
-            return status
-        except (ValueError, TypeError, AttributeError):
-            raise GanLabError(f"{folder / 'status.json'} is damaged: move it away to go on") from None
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            raise GanLabError(f"{path} is damaged: move it away to go on") from None
+        for name, holds in _SOUND.items():
+            if not holds(getattr(status, name)):
+                raise GanLabError(f"{path} is damaged ({name}): move it away to go on")
+        return status
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and -math.inf < value < math.inf
+
+
+def _list_of(value: Any, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(holds, value))
+
+
+def _table_of(value: Any, key: Callable[[Any], bool], holds: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(map(key, value)) and all(map(holds, value.values()))
+
+
+# A status may come from a stranger: its seeds become names of folders, and all of it is shown.
+_SOUND: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("identity", "device", "engine", "started", "ended", "reason", "host"), _is_text),
+    **dict.fromkeys(("seconds", "metric_seconds", "diagnostic_seconds"), _is_number),
+    **dict.fromkeys(("step", "steps"), _is_count),
+    "state": lambda value: value in ("running", "finished", "interrupted", "failed", "diverged"),
+    "process": lambda value: type(value) is int and 0 < value < 2**31,
+    "seeds": lambda value: bool(value) and _list_of(value, _is_count),
+    "shape": lambda value: _list_of(value, _is_count) and len(value) in (1, 3) and all(value),
+    # A group from which several are taken has a list, such as metric.
+    "choices": lambda value: _table_of(value, _is_text, lambda v: _is_text(v) or _list_of(v, _is_text)),
+    "versions": lambda value: _table_of(value, _is_text, _is_text),
+    "gains": lambda value: _table_of(value, _is_text, _is_number),
+    "diverged": lambda value: _table_of(value, _is_count, _is_count),
+}
 
 
 @contextmanager
@@ -133,9 +175,10 @@ def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
 
 def study_folder(cfg: DictConfig) -> Path:
     name = str(cfg.study)
-    if not re.fullmatch(r"\w[\w.,=+ -]*", name):
+    if not re.fullmatch(r"\w[\w.,=+ -]{0,99}", name):
         raise ConfigurationError(
-            f"study must be a folder name of letters, digits, spaces and . , = + - _, got {name[:60]!r}"
+            "study must be a folder name of at most 100 letters, digits, spaces and . , = + - _, "
+            f"got {name[:60]!r}"
         )
     return Path("outputs") / name
 

@@ -8,7 +8,7 @@ import gan_lab
 PACKAGE = Path(gan_lab.__file__).parent
 
 LAYERS = {
-    0: ("errors", "paths", "seeding", "devices", "signals", "files"),
+    0: ("errors", "paths", "seeding", "devices", "signals", "files", "memory"),
     1: (
         "activations",
         "objectives",
@@ -35,6 +35,7 @@ LAYERS = {
         "evaluation",
         "diagnostics",
         "atlas",
+        "trust",
     ),
     3: ("loop",),
     4: ("jobs", "report"),

@@ -17,6 +17,9 @@ from gan_lab.cli.failures import one_sentence
 @click.option("--samples", type=click.IntRange(min=2), help="How many samples of each kind.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--again", is_flag=True, help="Also what has been measured in the same way already.")
+@click.option(
+    "--trust", multiple=True, metavar="MODULE", help="Also build what a run's config.yaml names in MODULE."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
 def command(
     folder: Path,
@@ -25,6 +28,7 @@ def command(
     samples: int | None,
     device: str,
     again: bool,
+    trust: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Measure the generators of the run or study in FOLDER, and write a results.json for every seed.
@@ -37,7 +41,7 @@ def command(
         from gan_lab.jobs.evaluation import Changes, evaluate
 
         changes = Changes(features, metrics or None, samples)
-        done, failed = evaluate(folder, changes, select_device(device), again=again)
+        done, failed = evaluate(folder, changes, select_device(device), again=again, trust=trust)
         if as_json:
             click.echo(json.dumps({str(one.folder): one.results for one in done}, indent=2))
         else:

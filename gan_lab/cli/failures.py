@@ -20,6 +20,7 @@ def one_sentence(*, debug: bool = False) -> Iterator[None]:
         print(f"gan-lab: {stop or 'stopped'}", file=sys.stderr)
         sys.exit(getattr(stop, "exit_code", 130))
     except Exception as error:
+        from gan_lab.files import in_short
         from gan_lab.messages import explain, is_about_the_configuration
 
         if debug:
@@ -27,7 +28,7 @@ def one_sentence(*, debug: bool = False) -> Iterator[None]:
         if is_about_the_configuration(error):
             fail(explain(str(error)))
         if isinstance(error, OSError) and error.filename is not None:
-            fail(f"{error.filename}: {error.strerror}")
+            fail(f"{in_short(str(error.filename))}: {error.strerror}")
         raise
 
 

@@ -15,6 +15,9 @@ from gan_lab.cli.failures import one_sentence
 @click.option("--interpolate", is_flag=True, help="Rows that walk from one latent to another.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option(
+    "--trust", multiple=True, metavar="MODULE", help="Also build what the run's config.yaml names in MODULE."
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -27,6 +30,7 @@ def command(
     noise: int,
     interpolate: bool,
     device: str,
+    trust: tuple[str, ...],
     output: Path | None,
 ) -> None:
     """Draw samples of the generator in the folder RUN, finished or still running."""
@@ -34,7 +38,7 @@ def command(
         from gan_lab.devices import select_device
         from gan_lab.jobs.sampling import draw, load
 
-        trained = load(run)
+        trained = load(run, trust)
         seed = trained.seeds[0] if seed is None else seed
         kind = "interpolation" if interpolate else "samples"
         output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"

@@ -1,6 +1,7 @@
 """Data sets as tensors that are indexed where they live."""
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
@@ -35,6 +36,12 @@ class Samples(ABC):
     ) -> None:
         if not len(data):
             raise DataError(f"dataset {name} is empty")
+        # Names of files in the cache begin with it, and a run's configuration may be a stranger's.
+        if not (isinstance(name, str) and re.fullmatch(r"\w[\w.,=+ -]{0,79}", name)):
+            raise ConfigurationError(
+                "dataset.name must be at most 80 letters, digits, spaces and . , = + - _, "
+                f"got {str(name)[:60]!r}"
+            )
         self.data, self.name, self.labels = data, name, labels
         self.held_out, self.classifier = held_out, classifier
         self.channels: Samples | None = None

@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from gan_lab.datasets.base import Images, check_size
 from gan_lab.errors import ConfigurationError
+from gan_lab.memory import require_memory
 from gan_lab.seeding import stream
 
 TRAINING = 1200
@@ -32,10 +33,14 @@ def digits(size: int = 16, split: str = "train", name: str = "digits") -> Images
     }
     if split not in tuple(splits):
         raise ConfigurationError(f"dataset.split must be one of {', '.join(splits)}, got {split!r}")
-    resized = interpolate(shades, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)
     rows = splits[split]
+    require_memory(2 * len(rows) * size**2, f"dataset.size={size}")
+    parts = [
+        interpolate(part, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)
+        for part in torch.split(shades[rows], 256)
+    ]
     return Images(
-        resized[rows],
+        torch.cat(parts),
         name=name,
         labels=torch.from_numpy(bunch.target)[rows],
         held_out=partial(digits, size, other, name) if (other := OTHER.get(split)) else None,

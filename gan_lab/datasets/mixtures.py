@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gan_lab.datasets.base import Points
 from gan_lab.errors import ConfigurationError
+from gan_lab.memory import require_memory
 from gan_lab.seeding import stream
 
 
@@ -21,6 +22,7 @@ def ring(
 ) -> Points:
     """Gaussians at equal angles on a circle; the defaults are those of PacGAN's code (Lin et al. 2018)."""
     _check(modes=modes, radius=radius, std=std, size=size)
+    require_memory(64 * size + 64 * modes, f"dataset.size={size} with dataset.modes={modes}")
     # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     centres = torch.stack([angles.cos(), angles.sin()], 1) * radius
@@ -37,6 +39,7 @@ def grid(
 ) -> Points:
     """side x side Gaussians around the origin; the defaults are those of PacGAN's code (Lin et al. 2018)."""
     _check(side=side, spacing=spacing, std=std, size=size)
+    require_memory(64 * size + 64 * side**2, f"dataset.size={size} with dataset.side={side}")
     ticks = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
     return _mixture(torch.cartesian_prod(ticks, ticks), std, size, data_seed, name)
 

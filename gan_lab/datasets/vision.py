@@ -18,6 +18,7 @@ from gan_lab.datasets.base import Images, Samples, check_size
 from gan_lab.datasets.image_folder import cached_images
 from gan_lab.errors import ConfigurationError, DataError
 from gan_lab.files import in_short, patience
+from gan_lab.memory import require_memory
 from gan_lab.paths import cache_dir
 from gan_lab.seeding import stream
 
@@ -68,6 +69,7 @@ def stacked_mnist(
 
     if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
         raise ConfigurationError(f"dataset.triples must be a whole number of at least 1, got {triples!r}")
+    require_memory(64 * triples, f"dataset.triples={triples}")
     digits = torchvision_images(MNIST, name, size, split, root)
     chosen = torch.randint(len(digits), (triples, 3), generator=stream(data_seed, "stacked_mnist"))
     return StackedDigits(
@@ -166,5 +168,6 @@ def _check(size: object, split: object) -> None:
 def _resized(data: Tensor, size: int | None) -> Tensor:
     if size is None or tuple(data.shape[2:]) == (size, size):
         return data.contiguous()
+    require_memory(2 * len(data) * data.shape[1] * size**2, f"dataset.size={size}")
     parts = [resize(part, [size, size], antialias=True) for part in torch.split(data, 4096)]
     return torch.cat(parts)

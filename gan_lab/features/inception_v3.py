@@ -25,6 +25,11 @@ class Inception(Extractor):
     def __init__(self, weights: Path) -> None:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+        try:
+            # torch-fidelity unpickles whatever the file holds, so it gets only one that holds tensors alone.
+            torch.load(weights, map_location="cpu", weights_only=True)
+        except Exception as error:  # of every kind, for a file that is damaged
+            raise DataError(f"{weights} does not hold weights: {in_short(str(error))}") from error
         self.hash = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
         with seeded(0, "inception"):  # its first weights are not kept, and shift nobody's noise
             self.network = FeatureExtractorInceptionV3(

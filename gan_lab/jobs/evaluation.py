@@ -49,19 +49,31 @@ class Evaluated:
 
 
 def evaluate(
-    folder: Path, changes: Changes, device: torch.device, *, again: bool = False
+    folder: Path,
+    changes: Changes,
+    device: torch.device,
+    *,
+    again: bool = False,
+    trust: Sequence[str] = (),
 ) -> tuple[list[Evaluated], list[str]]:
     """Evaluate every seed of a run, or of all runs in a study, and write its ``results.json``.
 
-    What is there already, made in the same way from the same weights, is skipped unless ``again``. Also
-    returns what could not be evaluated, a sentence each.
+    What is there already, made in the same way from the same weights, is skipped unless ``again``. Modules in
+    ``trust`` may be built from a ``config.yaml``, as in `load`. Also returns what could not be evaluated, a
+    sentence each.
     """
-    runs = [load(path) for path in run_folders(folder)]
-    if not runs:
+    folders = run_folders(folder)
+    if not folders:
         raise GanLabError(f"{folder} is neither a run nor a study: there is no status.json in it or below it")
     judges: dict[tuple[str, int], Evaluator] = {}
     done: list[Evaluated] = []
     failed: list[str] = []
+    runs: list[Run] = []
+    for path in folders:
+        try:
+            runs.append(load(path, trust))
+        except GanLabError as error:
+            failed.append(str(error))
     with tqdm(
         total=sum(len(run.seeds) for run in runs), unit="seed", disable=None, dynamic_ncols=True
     ) as bar:
@@ -81,7 +93,7 @@ def _seed(run: Run, cfg: DictConfig, seed: int, judge: Callable[[], Evaluator], 
     diverged = run.status.diverged.get(seed)
     step = run.status.step if diverged is None else diverged
     there = read_results(folder)
-    if there and not again and there["protocol"] == protocol(cfg) and there["step"] == step:
+    if there and not again and (there["protocol"], there["step"]) == (protocol(cfg), step):
         return Evaluated(folder, there, skipped=True)
     scores = None
     if diverged is None:

@@ -1,20 +1,27 @@
 """Trained generators: `load` a run's folder and draw from it."""
 
+import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gan_lab.configuration import build
+from gan_lab.configuration import build, build_network
 from gan_lab.datasets.base import Images
 from gan_lab.errors import GanLabError
+from gan_lab.files import write_whole
 from gan_lab.logs import save_picture
+from gan_lab.memory import require_memory
 from gan_lab.runs import Status, seed_folder
 from gan_lab.seeding import stream
+from gan_lab.trust import read_config
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,15 @@ class Run:
             raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
         if not weights.exists():
             raise GanLabError(f"{self.folder} has no weights yet: its first checkpoint is still to come")
-        network: nn.Module = build(self.cfg, "model.generator", shape=self.shape)
-        network.load_state_dict(load_file(weights))
+        network = build_network(self.cfg, "model.generator", shape=self.shape)
+        try:
+            network.load_state_dict(load_file(weights))
+        except SafetensorError as error:
+            raise GanLabError(f"{weights} is not a sound safetensors file: {error}") from error
+        except RuntimeError as error:
+            said = str(error).splitlines()
+            why = said[1] if len(said) > 1 else said[0]
+            raise GanLabError(f"{weights} does not fit the run's config.yaml: {why.strip()}") from error
         return network.eval().to(device)
 
     @torch.no_grad()
@@ -82,7 +96,10 @@ class Run:
         return self._generate(latent.flatten(0, 1), seed, device)
 
     def _latent(self, number: int, noise: int) -> Tensor:
-        size = int(self.cfg.model.latent_size)
+        size = OmegaConf.select(self.cfg, "model.latent_size")
+        if not isinstance(size, int) or size < 1:
+            raise GanLabError(f"{self.folder / 'config.yaml'}: model.latent_size is {size!r}, not a number")
+        require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
     def _generate(self, latent: Tensor, seed: int | None, device: torch.device | str) -> Tensor:
@@ -91,19 +108,26 @@ class Run:
         return torch.cat(parts)
 
 
-def load(folder: str | Path) -> Run:
-    """The run in a folder, finished or not."""
+def load(folder: str | Path, trust: Sequence[str] = ()) -> Run:
+    """The run in a folder, finished or not, of which nothing is run: weights are numbers, and ``config.yaml``
+    builds only what comes with gan-lab and torch.
+
+    ``trust`` names modules of which it may also build something, such as your own activations'.
+    """
     folder = Path(folder)
     status = Status.load(folder) if folder.is_dir() else None
     if status is None:
         raise GanLabError(f"{folder} is not the folder of a run: there is no status.json in it")
-    cfg = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(cfg, DictConfig)
-    return Run(folder, cfg, status, tuple(status.shape))
+    for seed in status.seeds:
+        if not seed_folder(folder, seed).resolve().is_relative_to(folder.resolve()):
+            raise GanLabError(f"{seed_folder(folder, seed)} is a link that leads out of the run's folder")
+    return Run(folder, read_config(folder, trust), status, tuple(status.shape))
 
 
 def draw(run: Run, samples: Tensor, path: Path) -> None:
     """Write samples as the run's own pictures show them: a grid of images, or points among the true modes."""
     data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(data.draw(samples), path)
+    picture = io.BytesIO()
+    save_picture(data.draw(samples), picture)
+    write_whole(path, picture.getvalue())  # which follows no link that a stranger's folder may hold

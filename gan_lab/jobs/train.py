@@ -36,6 +36,7 @@ from gan_lab.runs import (
     without_hydra,
 )
 from gan_lab.signals import Interrupted, stop_requests
+from gan_lab.trust import modules_of
 
 
 def _study_dir(*, _root_: DictConfig) -> str:
@@ -97,7 +98,7 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Run:
     check(cfg)
     status = None if cfg.rerun else _standing(cfg, folder)
     if status and (status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)):
-        return load(folder)
+        return load(folder, modules_of(cfg))
     device = select_device(cfg.device)
     experiment = assemble(cfg, device)
     with held(folder):
@@ -119,7 +120,7 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Run:
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
         frozen = [Member(**m) for m in saved["frozen"]] if saved else []
         _train(cfg, folder, status, experiment, frozen)
-    return load(folder)
+    return load(folder, modules_of(cfg))
 
 
 def _train(

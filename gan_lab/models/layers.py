@@ -41,10 +41,15 @@ def needs_bias(normalisation: str) -> bool:
     return normalisation not in ("batch", "instance")
 
 
+DEEPEST = 1000  # a layer is a Python object: millions of them are not refused for their memory, but built
+
+
 def at_least_one(**numbers: int) -> None:
     for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigurationError(f"{key} must be a whole number of at least 1, got {value!r}")
+        if key == "depth" and value > DEEPEST:
+            raise ConfigurationError(f"{key} must be a whole number from 1 to {DEEPEST}, got {value!r}")
 
 
 class SpectralNorm(nn.Module):
@@ -66,7 +71,7 @@ class SpectralNorm(nn.Module):
     @torch.no_grad()
     def warm_up(self, weight: Tensor, iterations: int = 15) -> None:
         """Bring the vector near the first singular vector of a weight that was written anew."""
-        for _ in range(iterations):
+        for _ in range(0 if weight.is_meta else iterations):
             self.u.copy_(self._iterate(weight.flatten(1))[0])
 
     def forward(self, weight: Tensor) -> Tensor:

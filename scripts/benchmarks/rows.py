@@ -158,7 +158,7 @@ def sweep(device: torch.device, quick: bool) -> Iterator[Line]:
 
 
 def _everything(device: torch.device, overrides: tuple[str, ...], steps: int) -> None:
-    """One process a core with one thread each (one process on CUDA), each with its share of the activations."""
+    """One process a core with one thread each (one on CUDA), each with its share of the activations."""
     workers = 1 if device.type == "cuda" else os.cpu_count() or 1
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} if workers > 1 else dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,8 @@
 """The loop that users would otherwise write: PyTorch's DCGAN tutorial, one run at a time.
 
 DataLoader with PIL transforms and two workers, a Sigmoid and BCELoss, Adam, `.item()` on every loss in
-every step. Networks, batch, data, learning rate, device and threads are gan-lab's own, so that only the loop differs.
+every step. Networks, batch, data, learning rate, device and threads are gan-lab's own, so that only the
+loop differs.
 """
 
 from collections.abc import Iterator
