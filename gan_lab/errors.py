@@ -4,8 +4,10 @@
 class GanLabError(Exception):
     """Base of every error whose message is meant for the person at the keyboard.
 
-    The command line prints it as one line and exits with code 2; in Python it is raised as it is.
+    The command line prints it as one line and exits with ``exit_code``; in Python it is raised as it is.
     """
+
+    exit_code = 2
 
 
 class ConfigurationError(GanLabError, ValueError):
@@ -16,8 +18,18 @@ class DataError(GanLabError):
     """A data set is missing, empty, unreadable or could not be downloaded: seen by who trains on it."""
 
 
-class Refused(BaseException):
-    """A run was refused inside Hydra: passes through Hydra, which reports `Exception` its own way.
+class Failed(GanLabError):
+    """A run that had begun could not go on; its log says more. The same command takes it up again."""
 
-    Only the command line sees it, and prints it as it prints a `GanLabError`.
+    exit_code = 1
+
+
+class Refused(BaseException):
+    """A `GanLabError` on its way through Hydra, which reports every `Exception` in its own way.
+
+    Only the command line sees it, and prints the error inside.
     """
+
+    def __init__(self, error: GanLabError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code

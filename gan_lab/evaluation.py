@@ -20,10 +20,10 @@ from gan_lab.errors import ConfigurationError
 from gan_lab.features import Extractor
 from gan_lab.files import write_whole
 from gan_lab.metrics.base import Evidence, Metric, Score
+from gan_lab.results import FORMAT
 from gan_lab.runs import digest_of
 from gan_lab.seeding import stream
 
-FORMAT = 1
 CHUNK = 256
 Scores = dict[str, float | None]
 _Piece = tuple[Tensor, Tensor | None]
@@ -178,15 +178,6 @@ def write_results(
     }
     write_whole(folder / "results.json", json.dumps(content, indent=2) + "\n")
     return content
-
-
-def read_results(folder: Path) -> dict[str, Any] | None:
-    """What `write_results` wrote in a seed's folder, or None where there is nothing (readable)."""
-    try:
-        content = json.loads((folder / "results.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return content if isinstance(content, dict) and content.get("format") == FORMAT else None
 
 
 def _over_training(history: Sequence[Mapping[str, Any]], name: str, score: Score) -> dict[str, Any]:

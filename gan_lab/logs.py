@@ -6,8 +6,13 @@ Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(
 """
 
 import json
+import logging
 import math
-from collections.abc import Mapping, Sequence
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,8 +26,43 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from gan_lab.files import write_whole
+
+_EVENTS = "events.out.tfevents."
 # Numbers of the HPARAMS tab: those that every run has.
 HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
+
+
+class _RunLog(logging.FileHandler):
+    """A file of log lines, of which a full disk only costs the lines: whatever else fails there is said."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def own_log(path: Path) -> Iterator[None]:
+    """Add what gan-lab logs meanwhile to a file of the run's own."""
+    handler = _RunLog(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
+    logger = logging.getLogger("gan_lab")
+    # Where nobody has set up logging, warnings go to stderr; a handler of ours would stop that.
+    others = [] if logging.getLogger().handlers or logging.lastResort is None else [logging.lastResort]
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    for one in (handler, *others):
+        logger.addHandler(one)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for one in (handler, *others):
+            logger.removeHandler(one)
+        handler.close()
 
 
 class SeedLog:
@@ -34,6 +74,7 @@ class SeedLog:
         _forget_after(folder / "stats.jsonl", step)
         self._stats = (folder / "stats.jsonl").open("a")
         self._line: dict[str, float | None] = {}
+        _make_older(folder)
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
     def scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
@@ -51,6 +92,15 @@ class SeedLog:
             self._stats.write(json.dumps(self._line) + "\n")
             self._stats.flush()
             self._line = {}
+
+    def sync(self) -> None:
+        """Have everything so far on the disk: what a checkpoint follows on must survive with it."""
+        self.flush()
+        os.fsync(self._stats.fileno())
+        self._events.flush()
+        for path in self.folder.glob(f"{_EVENTS}*"):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def speed(self, step: int, steps_per_second: float) -> None:
         """Only in TensorBoard: ``stats.jsonl`` holds what is the same on every machine."""
@@ -114,9 +164,33 @@ def read_stats(folder: Path) -> list[dict[str, Any]]:
 
 
 def _forget_after(path: Path, step: int) -> None:
-    if path.exists():
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in kept))
+    if not path.exists():
+        return
+    text = "".join(f"{line}\n" for line in takewhile(lambda line: _step_of(line) <= step, _whole_lines(path)))
+    if len(text.encode()) != path.stat().st_size:
+        write_whole(path, text)
+
+
+def _step_of(line: str) -> float:
+    """Its step; after all others where the line is damaged, as a power loss leaves it."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _make_older(folder: Path) -> None:
+    """Have the event files of earlier sittings sort before a new one, even if the clock has gone backwards.
+
+    TensorBoard reads the files of a folder in the order of their names, which begin with the second of their
+    making; otherwise what comes later would be taken for what was before.
+    """
+    files = sorted(folder.glob(f"{_EVENTS}*"))
+    stamps = [(path, *path.name.removeprefix(_EVENTS).partition(".")[::2]) for path in files]
+    second = int(time.time())
+    if any(stamp.isdigit() and int(stamp) >= second for _, stamp, _ in stamps):
+        for place, (path, _, rest) in enumerate(stamps):
+            path.rename(folder / f"{_EVENTS}{second - len(stamps) + place:010d}.{rest}")
 
 
 def _whole_lines(path: Path) -> Sequence[str]:

@@ -101,7 +101,8 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
             observer.metrics(step, engine)
         if due.diagnostics and (fresh or step == 0):
             observer.diagnostics(step, engine)
-        if fresh and (due.checkpoint or stop):
+        # The last one also where nothing was left to do: what follows a checkpoint may be missing.
+        if (fresh and due.checkpoint) or (stop and step > 0):
             observer.checkpoint(step, good)
             saved = time.monotonic()
         if stop:

@@ -5,7 +5,7 @@ import re
 import traceback
 from collections.abc import Callable
 
-from gan_lab.configuration import CHECKS
+from gan_lab.checks import CHECKS
 from gan_lab.files import in_short
 
 GROUPS = (

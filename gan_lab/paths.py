@@ -6,6 +6,12 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 
 
+def relative(path: Path) -> Path:
+    """A path below the current folder as it is seen from there, any other as it is."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
 def config_dir() -> Path:
     """Folder of the YAML files: inside an installed wheel, or at the top of a checkout."""
     packaged = PACKAGE / "configs"

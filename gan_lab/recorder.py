@@ -1,10 +1,10 @@
 """The loop's observer: logs, progress bar, pictures, checkpoints and status of one run."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timezone
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from gan_lab.engines import Engine, Member
 from gan_lab.evaluation import Evaluator, Scores, protocol, write_results
 from gan_lab.files import write_whole
 from gan_lab.logs import SeedLog, read_stats, rows
-from gan_lab.runs import Status, seed_folder
+from gan_lab.runs import Status, now, seed_folder
 from gan_lab.seeding import stream
 from gan_lab.signals import StopRequest
+
+_log = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -53,9 +55,8 @@ class Recorder:
         self.latent_size, self.pictured, self.histograms = latent_size, pictured, histograms
         self.cfg, self.evaluator, self.probe, self.looks_for = cfg, evaluator, probe, diagnostics
         self.frozen = {member.seed: member for member in frozen}
-        self._scores: dict[int, Scores] = {}
-        self._scored_at = -1
         self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
+        self._scores, self._scored_at = self._last_scores()
         self._before = status.seconds
         self._begun = self._last = time.monotonic()
         self._last_step = status.step
@@ -67,6 +68,18 @@ class Recorder:
             dynamic_ncols=True,
             file=sys.stderr,
         )
+
+    def _last_scores(self) -> tuple[dict[int, Scores], int]:
+        """What was measured last: a run may have been stopped between its last step and its end."""
+        if self.evaluator is None:
+            return {}, -1
+        names, found, at = list(self.evaluator.scores), {}, -1
+        for seed, log in self.logs.items():
+            lines = [line for line in read_stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
+            if lines and seed not in self.status.diverged:
+                found[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
+                at = lines[-1]["step"]
+        return found, at
 
     def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
         if self.status.step == 0:
@@ -133,6 +146,7 @@ class Recorder:
     def diverged(self, step: int, member: Member) -> None:
         self.status.diverged[member.seed] = step
         self.frozen[member.seed] = member
+        _log.info("seed %d diverged at step %d", member.seed, step)
         self._bar.write(
             f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "
             "its last good state is kept",
@@ -141,7 +155,7 @@ class Recorder:
 
     def checkpoint(self, step: int, members: Sequence[Member]) -> None:
         for log in self.logs.values():
-            log.flush()
+            log.sync()
         everybody = [*members, *self.frozen.values()]
         content = {
             "members": [vars(member) for member in members],
@@ -160,6 +174,15 @@ class Recorder:
     def stop_asked(self) -> bool:
         return self.request.number is not None
 
+    def abandon(self, state: str, reason: str) -> None:
+        """Leave with what stands on the disk, after something has failed: what else fails may not hide it."""
+        self._bar.close()
+        for log in self.logs.values():
+            with suppress(Exception):
+                log.close()
+        with suppress(Exception):
+            self._became(state, reason)
+
     def end(self, state: str, reason: str = "") -> None:
         """Close everything and write down what became of the run."""
         self._bar.close()
@@ -168,6 +191,10 @@ class Recorder:
             self._results(seed)
             log.end(well=state == "finished" and seed not in self.status.diverged)
             log.close()
+        self._became(state, reason)
+
+    def _became(self, state: str, reason: str) -> None:
+        _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")
         self.status.state, self.status.reason, self.status.ended = state, reason, now()
         self.status.seconds = self._before + time.monotonic() - self._begun
         self.status.save(self.folder)
@@ -180,7 +207,3 @@ class Recorder:
         folder = seed_folder(self.folder, seed)
         last = None if diverged else self._scores[seed]
         write_results(folder, seed, step, last, self.evaluator, protocol(self.cfg), read_stats(folder))
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ NOT_IDENTITY = ("steps", "study", "rerun", "report")
 # What is watched and where, which would only crowd a folder's name; the digits behind it tell them apart.
 _UNSPOKEN = (*NOT_IDENTITY, "experiment=", "log.", "samples.", "metrics.", "diagnostics.", "checkpoint.")
 _LONGEST_NAME = 80
+LOCK = ".lock"
+LOG = "train.log"
 
 
 @dataclass
@@ -118,12 +121,40 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
 }
 
 
+def standing(cfg: DictConfig, folder: Path) -> Status | None:
+    """What became of this run before, None where nothing has been."""
+    status = Status.load(folder)
+    if status is not None and status.identity != identity(cfg):
+        raise ConfigurationError(
+            f"{folder} holds a run of another configuration: take another hydra.run.dir, "
+            "or rerun=true to put that one aside"
+        )
+    return status
+
+
+def is_done(cfg: DictConfig, status: Status) -> bool:
+    """Whether training has nothing to add: a longer run goes on, one that has diverged stays as it is."""
+    return status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
+
+
+def put_aside(folder: Path, status: Status) -> Path:
+    """Move what a run has left out of the way of the next one; returns where to."""
+    aside = folder.with_name(f"{folder.name}.before-{now().replace(':', '')}")
+    aside.mkdir()
+    seeds = [seed_folder(Path(), seed).name for seed in status.seeds]
+    # The status goes last: stopped in between, the next start moves the rest.
+    for name in ("config.yaml", "checkpoint", *seeds, "status.json"):
+        if (folder / name).exists():
+            (folder / name).rename(aside / name)
+    return aside
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Have a run's folder to oneself; the operating system releases it when the process dies."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout:
         status = Status.load(folder)
@@ -197,6 +228,10 @@ def seed_folder(folder: Path, seed: int) -> Path:
 def versions() -> dict[str, str]:
     names = ("gan-lab", "torch", "torchvision", "hydra-core", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _digest(plain: Any) -> str:

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gan_lab import memory, train
+from gan_lab.checks import CHECKS, check
 from gan_lab.cli import main
-from gan_lab.configuration import CHECKS, check
 from gan_lab.errors import GanLabError
 from gan_lab.messages import GROUPS, explain, is_about_the_configuration
 

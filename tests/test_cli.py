@@ -145,16 +145,6 @@ def test_an_output_folder_that_cannot_be_made_is_said(run_cli: Cli) -> None:
     assert re.match(r"gan-lab: .*outputs.*: (Not a directory|File exists)\n$", err)
 
 
-def test_a_bad_member_of_a_sweep_is_named_and_its_neighbours_run(run_cli: Cli) -> None:
-    code, out, err = run_cli(
-        "train", "-m", "batch_size=8,0", *(o for o in TINY_POINTS if "batch" not in o), *FEW
-    )
-    assert code == 2
-    assert "batch_size must be a whole number of at least 1, got 0" in err
-    assert "Traceback" not in err
-    assert "finished: 4 steps" in out
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_saves_and_goes_on_to_the_same_bits(
     run_cli: Cli, number: signal.Signals, code: int

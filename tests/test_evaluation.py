@@ -13,13 +13,14 @@ from gan_lab import train
 from gan_lab.configuration import build
 from gan_lab.datasets.base import Images
 from gan_lab.errors import ConfigurationError
-from gan_lab.evaluation import Evaluator, evaluator, protocol, read_results
+from gan_lab.evaluation import Evaluator, evaluator, protocol
 from gan_lab.features.base import Raw
 from gan_lab.jobs.evaluation import Changes, evaluate
 from gan_lab.logs import read_stats
 from gan_lab.metrics.base import Metric
 from gan_lab.metrics.distances import SlicedWasserstein
 from gan_lab.metrics.manifold import PrecisionRecallDensityCoverage
+from gan_lab.results import read_results
 from gan_lab.runs import seed_folder
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -13,8 +13,9 @@ from filelock import FileLock
 from synthetic import make_run
 
 from gan_lab.errors import GanLabError
-from gan_lab.report.listing import aligned, in_words, listing
+from gan_lab.report.listing import listing
 from gan_lab.runs import Status
+from gan_lab.tables import aligned, in_words
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import choices
 
+from gan_lab.checks import CHECKS
 from gan_lab.cli import COMMANDS
-from gan_lab.configuration import CHECKS
 from gan_lab.paths import config_dir
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

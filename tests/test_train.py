@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from gan_lab import load, train
 from gan_lab.errors import ConfigurationError, GanLabError
-from gan_lab.jobs.train import hyperparameters
+from gan_lab.jobs.training import hyperparameters
 from gan_lab.logs import read_stats
 
 FEW = ("steps=6", "log.every=2", "samples.every=3", "checkpoint.every=2")

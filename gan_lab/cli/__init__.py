@@ -1,5 +1,6 @@
 """The shell: one small file a command, each imported only when it is called."""
 
+import os
 from importlib import import_module
 
 import click
@@ -18,6 +19,12 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help without importing them."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Wherever it stands: `gan-lab train` leaves all that follows it to Hydra.
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" or "--debug" in args:
+            os.environ["GAN_LAB_DEBUG"] = "1"
+        return super().parse_args(ctx, [word for word in args if word != "--debug"])
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -35,6 +42,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gan-lab")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def main() -> None:
     """Which activation function should this GAN use? Train, compare, and look.
 

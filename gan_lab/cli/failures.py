@@ -1,23 +1,27 @@
-"""Errors that are the caller's: one sentence on stderr, and exit code 2."""
+"""Errors that are the caller's: one sentence on stderr, and exit code 2; 1 where a run failed on its way."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gan_lab.errors import GanLabError, Refused
 
+DEBUG = "GAN_LAB_DEBUG"  # set by --debug; worker processes inherit it
+
 
 @contextmanager
-def one_sentence(*, debug: bool = False) -> Iterator[None]:
-    """End the process with one sentence where the caller is at fault; ``debug`` shows the traceback."""
+def one_sentence() -> Iterator[None]:
+    """End the process with one sentence where the caller is at fault; ``--debug`` shows the traceback."""
+    debug = bool(os.environ.get(DEBUG))
     try:
         yield
     except (GanLabError, Refused) as error:
         if debug:
             raise
-        fail(str(error))
+        fail(str(error), error.exit_code)
     except KeyboardInterrupt as stop:
-        print(f"gan-lab: {stop or 'stopped'}", file=sys.stderr)
+        print(f"gan-lab: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(getattr(stop, "exit_code", 130))
     except Exception as error:
         from gan_lab.files import in_short
@@ -32,6 +36,6 @@ def one_sentence(*, debug: bool = False) -> Iterator[None]:
         raise
 
 
-def fail(sentence: str) -> None:
+def fail(sentence: str, code: int = 2) -> None:
     print("gan-lab: " + " ".join(sentence.split()), file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

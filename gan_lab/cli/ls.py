@@ -32,7 +32,7 @@ def command(folder: Path, as_json: bool) -> None:
 
 
 def _table(study: Mapping[str, Any]) -> str:
-    from gan_lab.report.listing import aligned
+    from gan_lab.tables import aligned
 
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
@@ -51,8 +51,8 @@ def _table(study: Mapping[str, Any]) -> str:
 
 
 def _row(run: Mapping[str, Any], named: bool) -> tuple[str, ...]:
-    from gan_lab.report.listing import in_words
     from gan_lab.report.words import number
+    from gan_lab.tables import in_words
 
     measured = run["metric"] is not None
     score = number(run["median"], "failed") if measured else ""

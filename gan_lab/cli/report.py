@@ -53,7 +53,7 @@ def command(
 
 def _table(part: Mapping[str, Any], metric: str) -> list[str]:
     from gan_lab.report import words
-    from gan_lab.report.listing import aligned
+    from gan_lab.tables import aligned
 
     reference = part["reference"]
     score = f"{metric} (IQM)" if "name" in part else "normalised"

@@ -16,10 +16,9 @@ from gan_lab.cli.failures import one_sentence
 def command(arguments: tuple[str, ...]) -> None:
     """Train one configuration, or with -m a sweep of them."""
     # Hydra then raises what went wrong instead of printing it over several lines.
-    debug = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = ["gan-lab train", *arguments]
-    with one_sentence(debug=debug):
+    with one_sentence():
         from gan_lab.jobs.train import main
 
         main()

@@ -1,6 +1,7 @@
 """Scores of generators that are already trained: of one run, or of every run of a study."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from tqdm import tqdm
 
 from gan_lab.configuration import build
 from gan_lab.errors import ConfigurationError, GanLabError
-from gan_lab.evaluation import Evaluator, evaluator, protocol, read_results, write_results
+from gan_lab.evaluation import Evaluator, evaluator, protocol, write_results
 from gan_lab.jobs.sampling import Run, load
 from gan_lab.logs import read_stats
 from gan_lab.paths import config_dir
+from gan_lab.results import read_results
 from gan_lab.runs import run_folders, seed_folder
 
 
@@ -92,7 +94,9 @@ def _seed(run: Run, cfg: DictConfig, seed: int, judge: Callable[[], Evaluator], 
     folder = seed_folder(run.folder, seed)
     diverged = run.status.diverged.get(seed)
     step = run.status.step if diverged is None else diverged
-    there = read_results(folder)
+    there = None
+    with suppress(GanLabError):  # what is damaged is measured anew
+        there = read_results(folder)
     if there and not again and (there["protocol"], there["step"]) == (protocol(cfg), step):
         return Evaluated(folder, there, skipped=True)
     scores = None

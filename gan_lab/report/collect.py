@@ -1,6 +1,5 @@
 """From the folders of a study to what stands in them. Imports no torch, so that `gan-lab ls` is quick."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from gan_lab.errors import GanLabError
+from gan_lab.results import read_results
 from gan_lab.runs import Status, run_folders, seed_folder
 
 # `rerun=true` keeps what was there under this name; it is no longer a part of the study.
 PUT_ASIDE = ".before-"
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -84,20 +83,6 @@ def collect(folder: Path) -> Study:
     return Study(folder.resolve().name, folder, runs, damaged, aside)
 
 
-def results_of(folder: Path) -> dict[str, Any] | None:
-    """``results.json`` of a seed's folder, None where there is none."""
-    path = folder / "results.json"
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise GanLabError(f"{path} is damaged: gan-lab evaluate writes it anew") from None
-    if not isinstance(content, dict) or content.get("format", FORMAT) != FORMAT or "metrics" not in content:
-        raise GanLabError(f"{path} is of another version: gan-lab evaluate writes it anew")
-    return content
-
-
 def history_of(folder: Path) -> list[dict[str, Any]]:
     """Lines of a seed's ``stats.jsonl``."""
     from gan_lab.logs import read_stats  # here, because it imports torch
@@ -118,7 +103,7 @@ def status_of(folder: Path) -> Status:
 def _run(folder: Path) -> Run:
     status = status_of(folder)
     seeds = [
-        Seed(number, path, results_of(path), status.diverged.get(number))
+        Seed(number, path, read_results(path), status.diverged.get(number))
         for number, path in ((number, seed_folder(folder, number)) for number in status.seeds)
     ]
     config = _yaml(folder / "config.yaml")

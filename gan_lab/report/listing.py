@@ -5,7 +5,6 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gan_lab.errors import GanLabError
-from gan_lab.report.collect import PUT_ASIDE, results_of, status_of
+from gan_lab.report.collect import PUT_ASIDE, status_of
+from gan_lab.results import read_results
 from gan_lab.runs import Status, run_folders, seed_folder
 
 _TAIL = 65_536  # bytes at the end of stats.jsonl that are looked at for the last whole line
@@ -94,7 +94,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 def _headline(folder: Path, status: Status) -> dict[str, Any]:
     """The deciding metric and the median of its last score over seeds; a failed seed is the worst of all."""
-    found = [results_of(seed_folder(folder, seed)) for seed in status.seeds]
+    found = [read_results(seed_folder(folder, seed)) for seed in status.seeds]
     measured = [results for results in found if results]
     if not measured:
         return {"metric": None, "median": None, "measured_at": None}
@@ -128,26 +128,3 @@ def _age(since: str) -> float | None:
         return (datetime.now(timezone.utc) - datetime.fromisoformat(since)).total_seconds()
     except (ValueError, TypeError):
         return None
-
-
-def in_words(seconds: float | None) -> str:
-    """ "3 h": the largest unit that there is one of."""
-    if seconds is None:
-        return ""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-    """Rows of a table as lines; the columns in ``left`` and no others begin at their left edge."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
