@@ -110,8 +110,8 @@ def _members(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Me
         own = without_hydra(cfg)
         check(own)
         folder = Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
-        before = Status.load(folder) if own.rerun else standing(own, folder)
-        done = before is not None and not own.rerun and is_done(own, before)
+        before = None if own.rerun else standing(own, folder)
+        done = before is not None and is_done(own, before)
         # Different words may ask for the same run.
         found.setdefault(folder, Member(list(overrides), folder, before, done))
     return list(found.values())
