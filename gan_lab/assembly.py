@@ -20,8 +20,11 @@ from gan_lab.engines import PLAYERS, Engine, Member, Pair, Setup, choose
 from gan_lab.errors import ConfigurationError, GanLabError
 from gan_lab.evaluation import Evaluator, evaluator
 from gan_lab.files import in_short
-from gan_lab.memory import require_memory
+from gan_lab.memory import available, require_memory
 from gan_lab.seeding import seeded
+
+ROOM = 0.8  # of the memory that is free
+PASSES = 4  # both networks' outputs in one turn, twice, and gradients as large while it is played back
 
 
 @dataclass
@@ -49,7 +52,7 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
     data: Samples = build(cfg, "dataset").to(device)
     game = Game(build(cfg, "objective"), build(cfg, "regularizer"), build(cfg, "augmentation"))
     pair, gains = _fresh_pair(cfg, data.shape, cfg.seed)
-    require_room(cfg, pair, game, data, device)
+    at_once = require_room(cfg, pair, game, data, device)
     seeds = list(range(cfg.seed, cfg.seed + cfg.seeds))
     members = [Member(cfg.seed, dict(pair.state_dict()))]
     for seed in seeds[1:]:
@@ -74,7 +77,7 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
     )
     return Experiment(
         data,
-        choose(cfg.engine, setup, members),
+        choose(cfg.engine, setup, members, at_once),
         batches,
         gains,
         evaluator(cfg, data) if cfg.metrics.every else None,
@@ -82,8 +85,10 @@ def assemble(cfg: DictConfig, device: torch.device) -> Experiment:
     )
 
 
-def require_room(cfg: DictConfig, pair: Pair, game: Game, data: Samples, device: torch.device) -> None:
+def require_room(cfg: DictConfig, pair: Pair, game: Game, data: Samples, device: torch.device) -> int:
     """Refuse a run that cannot fit into memory, by what it holds at the very least.
+
+    Returns how many seeds can be played at once: at least one.
 
     Every seed has its weights, their gradients and the last good weights; what a pass through both networks
     keeps for its backward pass is counted on a few samples, on which both turns are rehearsed.
@@ -102,6 +107,12 @@ def require_room(cfg: DictConfig, pair: Pair, game: Game, data: Samples, device:
     if cfg.samples.every:
         pictured = 8 * cfg.samples.number * (latent_size + prod(shape))
         require_memory(pictured, f"samples.number={cfg.samples.number}", device)
+    room = available(device)
+    if room is None:
+        return int(cfg.seeds)
+    # Two optimizer states beside what is counted above, and some room for what cannot be foreseen.
+    left = ROOM * room - 8 * own * cfg.seeds
+    return max(1, min(int(cfg.seeds), int(left / max(PASSES * each * cfg.batch_size, 1))))
 
 
 def rehearse(cfg: DictConfig, pair: Pair, game: Game, data: Samples) -> int:

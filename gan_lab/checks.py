@@ -58,7 +58,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "discriminator_steps": _whole(1),
     "device": (_text, "auto, cpu, cuda, cuda:<number> or mps"),
     "precision": _one_of("fp32", "bf16"),
-    "engine": (_text, "auto, stacked or side_by_side"),
+    "engine": (_text, "auto, stacked, side_by_side or captured"),
     "ema": (_decay, "null or a decay between 0 and 1, such as 0.999"),
     "log.every": _whole(1),
     "log.histograms": _FLAG,

@@ -1,12 +1,17 @@
 """Seeds are a batch dimension: every engine gives each seed what it gets alone."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play
 from torch.testing import assert_close
 
-from gan_lab.assembly import Experiment
-from gan_lab.engines import PLAYERS, Member, SideBySide, Stacked, choose
+from gan_lab import assembly
+from gan_lab.assembly import Experiment, assemble
+from gan_lab.engines import PLAYERS, Captured, Engine, Groups, Member, Setup, SideBySide, Stacked, choose
+from gan_lab.engines.captured import EAGER
 from gan_lab.errors import ConfigurationError
 
 # Rounding differs between one kernel for all seeds and one a seed; training amplifies it step by step, and
@@ -195,3 +200,100 @@ def test_unlike_seeds_and_like_seeds() -> None:
     unlike = [n for n in weights if not torch.equal(first[0].networks[n], first[1].networks[n])]
     assert len(unlike) >= len(weights) // 2
     assert composed().seed == 0
+
+
+@pytest.mark.parametrize("inner", [Stacked, SideBySide])
+def test_groups_of_seeds_are_what_they_would_be_together(inner: type[Engine]) -> None:
+    together = assembled(*TINY_IMAGES, "seeds=5", "engine=stacked", "ema=0.9")
+    apart = assembled(*TINY_IMAGES, "seeds=5", "engine=stacked", "ema=0.9")
+    apart.engine = Groups(apart.engine.setup, apart.engine.members(), inner, 2)
+    assert [len(group.seeds) for group in apart.engine.groups] == [2, 2, 1]
+    for ours, theirs in zip(play(apart, STEPS), play(together, STEPS), strict=True):
+        assert_close(ours, theirs, **CLOSE)
+    for ours, theirs in zip(apart.engine.members(), together.engine.members(), strict=True):
+        assert_same_member(ours, theirs)
+    latent = torch.randn(5, 3, 8)
+    assert_close(apart.engine.generate(latent), together.engine.generate(latent), **CLOSE)
+    for index in range(5):
+        assert_close(apart.engine.state(index), together.engine.state(index), **CLOSE)
+        assert apart.engine.weights(index).keys() == together.engine.weights(index).keys()
+    fewer = apart.engine.keep(apart.engine.members()[1:4])
+    assert isinstance(fewer, Groups)
+    assert fewer.seeds == [1, 2, 3]
+
+
+def test_seeds_that_do_not_fit_are_split_into_groups_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = (*TINY_POINTS, "model.generator.width=64", "batch_size=64", "seeds=6")
+    everything = assembled(*words).engine
+    assert isinstance(everything, Stacked)
+    cfg = composed(*words)
+    experiment = assembled(*words)
+    pair, game = everything.setup.template, everything.setup.game
+    each = assembly.rehearse(cfg, pair, game, experiment.data)
+    own = sum(t.numel() * t.element_size() for t in pair.state_dict().values())
+    for fitting, expected in ((6, 6), (4.5, 4), (1.2, 1), (0.1, 1)):
+        needed = 8 * own * 6 + fitting * assembly.PASSES * each * 64
+        room = int(needed / assembly.ROOM) + 1
+        monkeypatch.setattr(assembly, "available", lambda device, room=room: room)
+        made = assembled(*words).engine
+        sizes = [len(group.seeds) for group in made.groups] if isinstance(made, Groups) else [6]
+        assert max(sizes) == expected
+    assert "6 seeds do not fit into memory at once: they are played in groups of 4" in caplog.text
+    assert made.description == "Stacked, 6 groups of at most 1 seeds"
+
+
+class Repeated:
+    """Stands in for a CUDA graph: the work itself, done again on the same tensors at each replay."""
+
+    def __init__(self, work: Callable[[], torch.Tensor]) -> None:
+        self.work, self.output = work, torch.empty(0)
+
+    def replay(self) -> None:
+        self.output = self.work()
+
+
+@pytest.mark.parametrize("overrides", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
+def test_captured_turns_are_the_turns_themselves(
+    overrides: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def captured() -> Experiment:
+        experiment = assembled(*overrides, "seeds=2", "engine=stacked", "ema=0.9")
+        # It asks for CUDA, which a stand-in on the CPU does not need.
+        engine, setup = experiment.engine, experiment.engine.setup
+        experiment.engine = Captured(replace(setup, device=torch.device("cuda")), engine.members(), on_cpu)
+        return experiment
+
+    def on_cpu(setup: Setup, members: Sequence[Member]) -> Stacked:
+        return Stacked(replace(setup, device=torch.device("cpu")), members)
+
+    monkeypatch.setattr(Captured, "record", Repeated)
+    ours, theirs = captured(), assembled(*overrides, "seeds=2", "engine=stacked", "ema=0.9")
+    history, expected = play(ours, EAGER + 3), play(theirs, EAGER + 3)
+    assert len(ours.engine._captured) == 2  # type: ignore[attr-defined]
+    for one, other in zip(history, expected, strict=True):
+        assert_close(one, other, rtol=0, atol=0)
+    for one, other in zip(ours.engine.members(), theirs.engine.members(), strict=True):
+        assert_close(one.networks, other.networks, rtol=0, atol=0)
+        assert_close(one.average, other.average, rtol=0, atol=0)
+    assert all(
+        group["capturable"] for optimizer in ours.engine.all_optimizers() for group in optimizer.param_groups
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("overrides", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
+def test_cuda_graphs_give_the_same_numbers(overrides: tuple[str, ...], seeds: int) -> None:
+    device = torch.device("cuda")
+    words = (*overrides, f"seeds={seeds}", "ema=0.9")
+    ours = assemble(composed(*words, "engine=captured"), device)
+    theirs = assemble(composed(*words), device)
+    for one, other in zip(play(ours, EAGER + 5), play(theirs, EAGER + 5), strict=True):
+        assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_captured_needs_cuda() -> None:
+    with pytest.raises(ConfigurationError, match="engine=captured needs a CUDA device, and this is cpu"):
+        assembled(*TINY_POINTS, "engine=captured")

@@ -89,6 +89,15 @@ class Engine(ABC):
             self.update_averages(self.setup.ema)
         return numbers
 
+    @property
+    def description(self) -> str:
+        """For people: how the seeds are played."""
+        return type(self).__name__
+
+    @abstractmethod
+    def all_optimizers(self) -> list[Optimizer]:
+        """Every optimizer that its turns step."""
+
     @abstractmethod
     def play(self, player: str, turn: Turn, batch: Batch) -> Numbers:
         """One turn and one optimizer step of ``player`` for every seed; numbers are (S,)."""

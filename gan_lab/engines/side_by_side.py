@@ -6,6 +6,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.optim import Optimizer
 
 from gan_lab.adversarial import Batch, Numbers, Turn
 from gan_lab.engines.base import PLAYERS, Engine, Member, Pair, Setup
@@ -48,6 +49,9 @@ class SideBySide(Engine):
         if has_convolutions(pair):
             pair.to(memory_format=torch.channels_last)
         return pair.train()
+
+    def all_optimizers(self) -> list[Optimizer]:
+        return [optimizer for own in self.optimizers for optimizer in own.values()]
 
     def play(self, player: str, turn: Turn, batch: Batch) -> Numbers:
         numbers = []

@@ -6,6 +6,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
+from torch.optim import Optimizer
 
 from gan_lab.adversarial import Batch, Numbers, Turn
 from gan_lab.engines.base import PLAYERS, Engine, Member, Setup
@@ -40,6 +41,9 @@ class Stacked(Engine):
             restore_state(self.optimizers[player], self.parameters[player], members, stacked=True)
         averages = [member.generator for member in members] if setup.ema is not None else [{}]
         self.averages = {n: torch.stack([a[n] for a in averages]) for n in averages[0]}
+
+    def all_optimizers(self) -> list[Optimizer]:
+        return list(self.optimizers.values())
 
     def play(self, player: str, turn: Turn, batch: Batch) -> Numbers:
         def alone(

@@ -154,7 +154,7 @@ def _new_status(cfg: DictConfig, experiment: Experiment, choices: Mapping[str, A
         shape=list(experiment.data.shape),
         choices={k: v for k, v in choices.items() if v is not None and not k.startswith("hydra/")},
         device=describe_device(experiment.engine.setup.device),
-        engine=type(experiment.engine).__name__,
+        engine=experiment.engine.description,
         gains=experiment.gains,
         versions=versions(),
     )
