@@ -1,6 +1,7 @@
 """What each step is played with: data, noise and uniform numbers for every seed, drawn ahead in blocks."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -40,6 +41,10 @@ class Batches:
         per_step = self.turns * batch_size * max(latent_size, uniforms, 1)
         self.block_steps = max(1, min(STEPS_PER_BLOCK, NUMBERS_PER_BLOCK // per_step))
         self._block = -1
+        # One thread reads from the disk what the next step takes.
+        self._threads = ThreadPoolExecutor(1, "data")
+        self._ahead: Future[list[Tensor]] | None = None
+        self._ahead_of = (-1, -1)
         self._permutations: dict[int, tuple[int, Tensor]] = {}
 
     def __call__(self, step: int) -> tuple[list[Batch], Batch]:
@@ -47,17 +52,28 @@ class Batches:
         block, offset = divmod(step, self.block_steps)
         if block != self._block:
             self._draw(block)
-        indices = self._order[:, offset]
-        reals = [self.data.batch(indices[:, i]) for i in range(self.reals)]
+        reals = [self.data.deliver(part) for part in self._gathered(offset)]
         turns = [
             Batch(real, self._latent[:, offset, i], self._uniforms[:, offset, i])
             for i, real in enumerate([*reals, reals[-1]])
         ]
         return turns[:-1], turns[-1]
 
+    def _gathered(self, offset: int) -> list[Tensor]:
+        """Raw data of one step in this block; where they are away, those of the next step are begun."""
+        ahead = self._ahead if self._ahead_of == (self._block, offset) else None
+        gathered = ahead.result() if ahead is not None else self._gather(self._order[:, offset])
+        if self.data.away and offset + 1 < self.block_steps:
+            self._ahead = self._threads.submit(self._gather, self._order[:, offset + 1])
+            self._ahead_of = (self._block, offset + 1)
+        return gathered
+
+    def _gather(self, indices: Tensor) -> list[Tensor]:
+        return [self.data.gather(indices[:, i]) for i in range(self.reals)]
+
     def keep(self, seeds: Sequence[int]) -> None:
         """Go on with these seeds only; their numbers do not change."""
-        self.seeds, self._block = list(seeds), -1
+        self.seeds, self._block, self._ahead_of = list(seeds), -1, (-1, -1)
 
     def _draw(self, block: int) -> None:
         k, b, device = self.block_steps, self.batch_size, self.device
@@ -70,7 +86,9 @@ class Batches:
             count = k * self.reals * b
             orders.append(self._indices(seed, block * count, count).view(k, self.reals, b))
         self._latent, self._uniforms = torch.stack(latents), torch.stack(uniforms)
-        self._order = torch.stack(orders).to(device, non_blocking=True)
+        self._order = torch.stack(orders)
+        if not self.data.away:
+            self._order = self._order.to(device, non_blocking=True)
         self._block = block
 
     def _indices(self, seed: int, start: int, count: int) -> Tensor:

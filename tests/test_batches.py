@@ -1,9 +1,14 @@
 """Streams of data, noise and uniform numbers: functions of seed and step, and of nothing else."""
 
+import threading
+from collections.abc import Iterable
+
+import pytest
 import torch
 from conftest import TINY_IMAGES, TINY_POINTS, assembled
 from torch.testing import assert_close
 
+from gan_lab.datasets.base import Samples
 from gan_lab.seeding import seeded, stream, stream_seed
 
 
@@ -58,6 +63,30 @@ def test_latents_are_standard_normal_and_turns_have_their_own() -> None:
     assert abs(z.std() - 1) < 0.015
     assert not torch.equal(z, generator.latent)
     assert not torch.equal(z[0], z[1])
+
+
+@pytest.mark.parametrize("steps", [range(130), [0, 5, 6, 7, 3, 64, 63, 64, 65]])
+def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (*TINY_IMAGES, "seeds=3", "discriminator_steps=2")
+    plain, ahead = assembled(*words).batches, assembled(*words).batches
+    expected = [plain(step) for step in steps]
+    gathered: list[str] = []
+    gather = type(ahead.data).gather
+
+    def noted(self: Samples, indices: torch.Tensor) -> torch.Tensor:
+        gathered.append(threading.current_thread().name)
+        return gather(self, indices)
+
+    monkeypatch.setattr(type(ahead.data), "away", True)
+    monkeypatch.setattr(type(ahead.data), "gather", noted)
+    for step, (turns, last) in zip(steps, expected, strict=True):
+        if step == 7:
+            ahead.keep([0, 1, 2])
+        found, final = ahead(step)
+        for ours, theirs in zip([*found, final], [*turns, last], strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                assert torch.equal(a, b)
+    assert any(name.startswith("data") for name in gathered)
 
 
 def test_streams_are_told_apart_by_seed_name_and_block() -> None:

@@ -63,13 +63,24 @@ class Samples(ABC):
             self.device = self.data.device  # "cuda" has become "cuda:0", which torch holds for another
         return self
 
+    @property
+    def away(self) -> bool:
+        """Whether the data are elsewhere than on the training device."""
+        return self.data.device != self.device
+
     def batch(self, indices: Tensor) -> Tensor:
         """Samples at ``indices`` (...), as float32 (..., *shape) on the training device."""
+        return self.deliver(self.gather(indices))
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """The first half of `batch`, which a thread may do ahead: raw samples where the data are."""
         gathered = self._gather(indices.to(self.data.device))
-        if gathered.device != self.device:
-            # From pinned memory the copy runs beside the step that is still computing.
-            gathered = gathered.pin_memory().to(self.device, non_blocking=True)
-        return self._decode(gathered)
+        # From pinned memory the copy runs beside the step that is still computing.
+        return gathered.pin_memory() if self.device.type == "cuda" and self.away else gathered
+
+    def deliver(self, gathered: Tensor) -> Tensor:
+        """The second half of `batch`: raw samples to the training device, as float32."""
+        return self._decode(gathered.to(self.device, non_blocking=True))
 
     @staticmethod
     def as_seen(samples: Tensor) -> Tensor:
