@@ -1,0 +1,137 @@
+"""Rows of the benchmark: what gan-lab's own parts cost, and how far it is from what the machine can do."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmarks.measure import interleaved, once
+from benchmarks.players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio
+
+
+def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
+    """Share of a run's time that each thing the loop tells its observer takes, at default intervals."""
+    from gan_lab import recorder, train
+
+    spent: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder, _inside(Path(folder)), _timed(recorder.Recorder, spent):
+        run = train([f"steps={1000 if quick else 3000}", "activation=elu", f"device={device.type}"])
+        for name, seconds in spent.items():
+            yield {"what": name, "share of the run": seconds / run.status.seconds, "s": seconds}
+        yield {
+            "what": "all of it",
+            "share of the run": sum(spent.values()) / run.status.seconds,
+            "s": sum(spent.values()),
+        }
+
+
+def machine(device: torch.device, quick: bool) -> Iterator[Line]:
+    """Floating-point operations of a step a second, as a share of what matrix products reach here."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    n = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device) for _ in range(2))
+    product = min(once(lambda _: torch.mm(a, b), 1, device) for _ in range(6))
+    rate = 2 * n**3 / product
+    for size, width in ((16, 32), (32, 64)):
+        made = experiment(device, *image_size(size, width))
+        ours = Ours(made)
+        with FlopCounterMode(display=False) as counter:
+            ours.run(1)
+        steps = 10 if device.type == "cpu" else 200
+        ours.run(steps)
+        seconds = statistics.median(once(ours.run, steps, device) for _ in range(3)) / steps
+        flops = counter.get_total_flops()
+        yield {
+            "what": f"dcgan {size}x{size}",
+            "GFLOP a step": flops / 1e9,
+            "GFLOP/s": flops / seconds / 1e9,
+            "matrix product GFLOP/s": rate / 1e9,
+            "share": flops / seconds / rate,
+        }
+
+
+def startup(device: torch.device, quick: bool) -> Iterator[Line]:
+    """Seconds until each command is done."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = ["train", "steps=1", "samples.every=0", *QUIET, f"device={device.type}"]
+        for name, words in (
+            ("gan-lab --help", ["--help"]),
+            ("gan-lab train --cfg job", ["train", "--cfg", "job"]),
+            ("first step (a run of one step)", small),
+            ("the same again, finished", small),
+        ):
+            command = [sys.executable, "-m", "gan_lab", *words]
+            repeats = 1 if "first" in name else 3
+            seconds = []
+            for _ in range(repeats):
+                begun = time.perf_counter()
+                subprocess.run(command, cwd=folder, check=True, capture_output=True)
+                seconds.append(time.perf_counter() - begun)
+            yield {"what": name, "s": statistics.median(seconds)}
+
+
+def activations(device: torch.device, quick: bool) -> Iterator[Line]:
+    """A whole step with each activation in both networks, relative to ReLU."""
+    names = (
+        "relu",
+        "identity",
+        *(n for n in ACTIVATIONS if n != "relu"),
+        "selu",
+        "gelu",
+        "silu",
+        "mish",
+        "snake",
+    )
+    made = {n: Ours(experiment(device, *image_size(16, 32), f"activation={n}")) for n in names}
+    steps = 10 if device.type == "cpu" else 100
+    found = interleaved(
+        {n: ours.run for n, ours in made.items()},
+        steps=steps,
+        rounds=3 if quick else 7,
+        device=device,
+    )
+    for name in names:
+        yield {"what": name, "ms": 1e3 * found[name].median / steps, **ratio(found[name], found["relu"])}
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
+def _timed(kind: type, spent: dict[str, float]) -> Iterator[None]:
+    """Add up the seconds inside each of an observer's methods."""
+    names = ("numbers", "samples", "metrics", "diagnostics", "checkpoint", "step")
+    plain = {name: getattr(kind, name) for name in names}
+
+    def wrapped(name: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return plain[name](*args)
+            finally:
+                spent[name] = spent.get(name, 0.0) + time.perf_counter() - begun
+
+        return call
+
+    for name in names:
+        setattr(kind, name, wrapped(name))
+    try:
+        yield
+    finally:
+        for name, method in plain.items():
+            setattr(kind, name, method)

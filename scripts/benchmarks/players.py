@@ -1,0 +1,69 @@
+"""The two that are timed against each other, and what the rows have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from benchmarks.measure import Timed
+from benchmarks.textbook import Textbook
+from hydra import compose, initialize_config_dir
+
+from gan_lab import loop
+from gan_lab.assembly import Experiment, assemble
+from gan_lab.engines import Pair
+from gan_lab.paths import config_dir
+
+Line = dict[str, Any]
+QUIET = ("metrics.every=0", "diagnostics.every=0")
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu")
+
+
+class Silent:
+    """An observer that looks at nothing: what is timed is the loop."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+def experiment(device: torch.device, *overrides: str) -> Experiment:
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        cfg = compose("train", overrides=[*QUIET, *overrides])
+    return assemble(cfg, device)
+
+
+class Ours:
+    """gan-lab's own loop, a few steps at a time, at its default logging interval."""
+
+    def __init__(self, made: Experiment) -> None:
+        self.made, self.step = made, 0
+
+    def run(self, steps: int) -> None:
+        plan = loop.Schedule(
+            steps=self.step + steps, log=50, samples=0, metrics=0, diagnostics=0, checkpoint=0
+        )
+        loop.train(self.made.engine, self.made.batches, plan, Silent(), self.step)  # type: ignore[arg-type]
+        self.step += steps
+
+
+def textbook(made: Experiment, *, bf16: bool = False) -> Textbook:
+    return Textbook(
+        _fresh(made),
+        made.data,
+        batch_size=made.batches.batch_size,
+        latent_size=made.batches.latent_size,
+        device=made.engine.setup.device,
+        bf16=bf16,
+    )
+
+
+def _fresh(made: Experiment) -> Pair:
+    return made.engine.setup.template
+
+
+def image_size(size: int, width: int) -> tuple[str, ...]:
+    widths = (f"model.generator.width={width}", f"model.discriminator.width={width}")
+    return ("dataset=digits", f"dataset.size={size}", "model=dcgan", *widths)
+
+
+def ratio(a: Timed, b: Timed) -> Line:
+    return {"ratio": a.median / b.median, "low": a.low / b.high, "high": a.high / b.low}
