@@ -72,6 +72,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "report.reference": (_text, "the name of an activation"),
     "checkpoint.every": _whole(0),
     "checkpoint.minutes": (_positive_or_null, "null or a number of minutes above 0"),
+    "deterministic": _FLAG,
     "rerun": _FLAG,
     **{
         f"{player}optimizer.lr": (_rate, "a number of at least 0")

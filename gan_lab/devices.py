@@ -1,5 +1,7 @@
 """Which device a run trains on, and at which precision."""
 
+import os
+
 import torch
 
 from gan_lab.errors import ConfigurationError
@@ -38,6 +40,14 @@ def select_device(name: str) -> torch.device:
     elif device.type != "cpu":
         raise ConfigurationError(f"device must be auto, cpu, cuda or mps, got {name!r}")
     return device
+
+
+def be_deterministic(on: bool) -> None:
+    """Have every operation give the same bits each time, or raise an error that names it."""
+    if on:
+        # Read when cuBLAS begins; one of the two values under which its matrix products are deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(on)
 
 
 def describe_device(device: torch.device) -> str:

@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -52,7 +53,9 @@ def own_log(path: Path) -> Iterator[None]:
     logger = logging.getLogger("gan_lab")
     # Where nobody has set up logging, warnings go to stderr; a handler of ours would stop that.
     others = [] if logging.getLogger().handlers or logging.lastResort is None else [logging.lastResort]
-    level = logger.level
+    level, hook = logger.level, threading.excepthook
+    # TensorBoard's thread hands its error on to whoever writes next, and would print it besides.
+    threading.excepthook = lambda error: logger.info("in a thread: %s", error.exc_value)
     logger.setLevel(logging.INFO)
     for one in (handler, *others):
         logger.addHandler(one)
@@ -60,18 +63,22 @@ def own_log(path: Path) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+        threading.excepthook = hook
         for one in (handler, *others):
             logger.removeHandler(one)
         handler.close()
 
 
 class SeedLog:
-    """The log of one seed; opened at a step, it forgets whatever was written after that step."""
+    """The log of one seed; opened at a step, it forgets whatever was written after that step.
+
+    At step 0 it forgets everything: nothing is known of a run without a checkpoint.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        _forget_after(folder / "stats.jsonl", step)
+        _forget_after(folder / "stats.jsonl", step or -1)
         self._stats = (folder / "stats.jsonl").open("a")
         self._line: dict[str, float | None] = {}
         _make_older(folder)

@@ -22,8 +22,8 @@ from gan_lab.errors import ConfigurationError, GanLabError
 from gan_lab.files import write_whole
 
 # A longer run of the same configuration goes on from the shorter one; these keys say where it is, whether to
-# start over, and what is said about it; every other key makes another run.
-NOT_IDENTITY = ("steps", "study", "rerun", "report")
+# start over, what is said about it and how exactly it is repeated; every other key makes another run.
+NOT_IDENTITY = ("steps", "study", "rerun", "report", "deterministic")
 # What is watched and where, which would only crowd a folder's name; the digits behind it tell them apart.
 _UNSPOKEN = (*NOT_IDENTITY, "experiment=", "log.", "samples.", "metrics.", "diagnostics.", "checkpoint.")
 _LONGEST_NAME = 80

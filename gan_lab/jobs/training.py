@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import checkpoints, loop
 from gan_lab.assembly import Experiment, assemble, own_key
-from gan_lab.devices import describe_device, select_device
+from gan_lab.devices import be_deterministic, describe_device, select_device
 from gan_lab.engines import PLAYERS, Member
 from gan_lab.errors import Failed, GanLabError
 from gan_lab.files import in_short, remove_leftovers, write_whole
@@ -45,6 +46,7 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
 
 def _begin_or_go_on(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
     device = select_device(cfg.device)
+    be_deterministic(cfg.deterministic)
     experiment = assemble(cfg, device)
     status = Status.load(folder) if cfg.rerun else standing(cfg, folder)
     if status is not None and cfg.rerun:
@@ -126,7 +128,8 @@ def _in_words(error: BaseException, cfg: DictConfig, folder: Path) -> str:
             f"lower one of them, or the width of the networks ({said})"
         )
     if isinstance(error, OSError) and error.errno is not None:
-        where = in_short(str(error.filename)) if error.filename is not None else str(relative(folder))
+        file = Path(os.fsdecode(error.filename)) if error.filename is not None else folder
+        where = in_short(str(relative(file)))
         hint = ": make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         return (
             f"{where}: {error.strerror}{hint}, and the same command goes on from the last checkpoint"
