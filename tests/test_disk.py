@@ -2,8 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_a_full_disk_is_said_in_one_sentence(small_disk: Path, tmp_path: Path) -
     with filler.open("r+b") as file:  # room for the beginning of a run, not for its checkpoints
         file.truncate(filler.stat().st_size - 60_000)
     done = subprocess.run(
-        ["python", "-m", "gan_lab", "train", *WORDS],
+        [sys.executable, "-m", "gan_lab", "train", *WORDS],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -121,7 +121,7 @@ def test_a_disk_that_becomes_read_only_is_said_and_the_run_goes_on_later(
     process.join()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     done = subprocess.run(
-        ["python", "-m", "gan_lab", "train", *WORDS], capture_output=True, text=True, cwd=small_disk
+        [sys.executable, "-m", "gan_lab", "train", *WORDS], capture_output=True, text=True, cwd=small_disk
     )
     assert done.returncode == 2
     assert "Read-only file system" in done.stderr
@@ -136,7 +136,7 @@ def test_a_folder_that_vanishes_is_said(starter: Starter, tmp_path: Path) -> Non
     process = starter.start(tmp_path, WORDS)
     wait_for_lines(tmp_path, 30)
     (tmp_path / "err").write_text("")
-    shutil.rmtree(_run(tmp_path))
+    _run(tmp_path).rename(tmp_path / "elsewhere")
     process.join(60)
     assert process.exitcode == 1
     assert "No such file or directory" in said(tmp_path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
@@ -82,6 +83,8 @@ def choose(request: Request, own: Path | None) -> Choice:
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             cfg = compose("train", overrides=overrides)
     except Exception as error:
+        if isinstance(error, yaml.YAMLError):  # a file that is there, and is none
+            raise GanLabError(explain(str(error))) from error
         if is_about_the_configuration(error):
             raise ConfigurationError(explain(str(error))) from error
         raise GanLabError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
