@@ -47,8 +47,15 @@ def explain(message: str) -> str:
     return in_short((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _LONGEST)
 
 
+# Hydra's launchers that are packages of their own -> the extra of gan-lab that installs them.
+_EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+
+
 def _no_such_entry(found: re.Match[str]) -> str:
     group, _, name = found["path"].rpartition("/")
+    if group == "hydra/launcher" and name in _EXTRAS:
+        extra = _EXTRAS[name]
+        return f"this launcher needs the extra {extra!r}: pip install 'gan-lab[{extra}]'"
     known = re.findall(r"^\t(\S+)$", found.string, re.MULTILINE)
     known = [entry for entry in known if "=" not in entry]
     there = f"; there are: {', '.join(known)}" if known else ""
