@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
@@ -46,7 +46,7 @@ KillWait=10
 # A job of `urgent` takes the node away from those in `ordinary`, which are put back into the queue.
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=3000 State=UNKNOWN
 PartitionName=ordinary Nodes={host} Default=YES PriorityTier=1 GraceTime=20 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes={host} PriorityTier=10 MaxTime=INFINITE State=UP
 """
@@ -79,37 +79,39 @@ def cluster() -> Iterator[dict[str, str]]:
     key = folder / "munge.key"
     subprocess.run([_find("mungekey"), "--create", f"--keyfile={key}"], check=True)
     environment = {"SLURM_CONF": str(configuration)}
-    daemons = [
-        subprocess.Popen([_find(words[0]), *words[1:]], env={**os.environ, **environment}, **_silent(folder))
-        for words in (
-            (
-                "munged",
-                "--foreground",
-                "--force",
-                f"--key-file={key}",
-                f"--socket={folder}/munge.socket",
-                f"--pid-file={folder}/munge.pid",
-                f"--log-file={folder}/munge.log",
-                f"--seed-file={folder}/munge.seed",
-            ),
-            ("slurmctld", "-D", "-f", str(configuration)),
-            ("slurmd", "-D", "-f", str(configuration)),
-        )
-    ]
-    try:
+    munged = (
+        *("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket"),
+        *(f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", f"--seed-file={folder}/seed"),
+    )
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for words in (munged, *((name, "-D", "-f", str(configuration)) for name in ("slurmctld", "slurmd"))):
+            stack.enter_context(_daemon(*words, **environment))
         _wait_until_idle(environment, folder)
-        yield environment
+        try:
+            yield environment
+        finally:
+            with suppress(subprocess.SubprocessError):
+                call(environment, "scancel", "--me", "--signal=KILL", "--full")
+
+
+@contextmanager
+def _daemon(*words: str, **environment: str) -> Iterator[None]:
+    process = subprocess.Popen(
+        [_find(words[0]) or words[0], *words[1:]],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
     finally:
-        with suppress(subprocess.SubprocessError):
-            call(environment, "scancel", "--user=root", "--signal=KILL", "--full")
-        for daemon in reversed(daemons):
-            daemon.terminate()
-        for daemon in daemons:
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def call(environment: dict[str, str], *words: str) -> str:
@@ -134,10 +136,6 @@ def _wait_until_idle(environment: dict[str, str], folder: Path) -> None:
 
 def _find(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-
-
-def _silent(folder: Path) -> dict[str, object]:
-    return {"stdout": subprocess.DEVNULL, "stderr": (folder / "daemons.log").open("a")}
 
 
 def free_ports(number: int) -> list[int]:

@@ -1,25 +1,19 @@
 """The same sweep under every launcher: same folders, same bits, skipped, resumed, and failures named."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import slurm
-from conftest import TINY_POINTS, composed
-from hydra.core.config_store import ConfigStore
-
-from gan_lab.messages import explain
-from gan_lab.runs import Status
+from conftest import TINY_POINTS
+from sweeping import FEW, LONG, outcomes, started, statuses, training, until, weights
 
 Cli = Callable[..., tuple[int, str, str]]
-FEW = ("samples.every=0", "metrics.every=0", "diagnostics.every=0")
 LATE = """
 from torch import nn
 class Late(nn.Module):
@@ -32,9 +26,8 @@ class Late(nn.Module):
 PRESETS = {
     "cores": ("hydra/launcher=cores", "hydra.launcher.n_jobs=2"),
     "ray": ("hydra/launcher=ray_cluster", "hydra.launcher.ray.init.num_cpus=2"),
-    "slurm": ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=0.5"),
+    "slurm": ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"),
 }
-LONG = ("train", "-m", *TINY_POINTS, *FEW, "steps=3000", "log.every=50", "checkpoint.every=300")
 
 
 @pytest.fixture
@@ -81,59 +74,6 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         stdout=subprocess.DEVNULL,
     )
     return weights("ring", folder)
-
-
-def weights(study: str, folder: Path = Path()) -> dict[str, bytes]:
-    """Folder's name -> what its generator's file holds."""
-    found = folder.glob(f"outputs/{study}/*/seed_0/generator.safetensors")
-    return {path.parents[1].name: path.read_bytes() for path in found}
-
-
-def outcomes(out: str) -> dict[str, str]:
-    """activation -> what the table at the end says of it."""
-    lines = out[out.rindex("\nrun ") :].splitlines()[2:]
-    rows = [line.split() for line in lines[: lines.index("")]]
-    return {row[0].partition(",")[0].removeprefix("activation="): row[1] for row in rows}
-
-
-def statuses(study: str) -> list[Status]:
-    found = [Status.load(path.parent) for path in Path("outputs", study).glob("*/status.json")]
-    return [status for status in found if status is not None]
-
-
-def until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def training(study: str, number: int) -> Callable[[], bool]:
-    """Whether so many runs are past their first checkpoint, and none is near its end."""
-
-    def holds() -> bool:
-        return len([one for one in statuses(study) if 300 <= one.step < 3000]) == number
-
-    return holds
-
-
-@contextmanager
-def started(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """`gan-lab` in the background, as a terminal starts it: in a process group of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gan_lab", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -287,87 +227,3 @@ def test_a_ray_that_is_running_trains_in_the_folder_of_the_command(run_cli: Cli,
         process.wait(30)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def test_gpus_says_where_there_are_none(run_cli: Cli) -> None:
-    words = ("train", "-m", *TINY_POINTS, *FEW, "activation=relu,elu", "hydra/launcher=gpus")
-    code, _, err = run_cli(*words, CUDA_VISIBLE_DEVICES="")
-    assert code == 2
-    assert err.startswith("gan-lab: hydra/launcher=gpus was asked for, but PyTorch sees no CUDA devices here")
-    assert err.count("\n") == 1
-
-
-CLAIM = """
-import sys, torch
-class Properties:
-    def __init__(self, index): self.uuid = f"GPU-{index}"
-torch.cuda.is_available = lambda: True
-torch.cuda.device_count = lambda: 2
-torch.cuda.get_device_properties = Properties
-torch.cuda.set_device = lambda index: None
-from gan_lab.devices import select_device
-print(select_device("auto"), flush=True)
-assert select_device("cuda") == select_device("auto")
-sys.stdin.read()
-"""
-
-
-def test_each_process_claims_a_gpu_and_waits_for_one_while_there_is_none(tmp_path: Path) -> None:
-    environment = {**os.environ, "GAN_LAB_CLAIM_GPU": "1", "TMPDIR": str(tmp_path)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CLAIM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for _ in range(3)
-    ]
-    try:
-        claimed: dict[subprocess.Popen[str], str] = {}
-        while len(claimed) < 2:
-            ready = select.select([p.stdout for p in processes if p not in claimed], [], [], 60)[0]
-            assert ready
-            claimed |= {p: p.stdout.readline().strip() for p in processes if p.stdout in ready}
-        assert sorted(claimed.values()) == ["cuda:0", "cuda:1"]
-        (waiting,) = set(processes) - set(claimed)
-        assert select.select([waiting.stdout], [], [], 2)[0] == []
-        next(process for process in claimed if claimed[process] == "cuda:1").kill()
-        assert waiting.stdout is not None
-        assert waiting.stdout.readline().strip() == "cuda:1"
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-@pytest.mark.parametrize(
-    ("preset", "plugin", "extra"),
-    [
-        ("cores", "joblib", "joblib"),
-        ("gpus", "joblib", "joblib"),
-        ("slurm", "submitit_slurm", "slurm"),
-        ("ray_cluster", "ray", "ray"),
-    ],
-)
-def test_a_missing_extra_is_named(
-    preset: str, plugin: str, extra: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    composed()  # registers what is installed
-    launchers = ConfigStore.instance().repo["hydra"]["launcher"]
-    monkeypatch.delitem(launchers, f"{plugin}.yaml")
-    with pytest.raises(Exception, match="Could not") as raised:
-        composed(f"hydra/launcher={preset}")
-    assert explain(str(raised.value)) == (
-        f"this launcher needs the extra {extra!r}: pip install 'gan-lab[{extra}]'"
-    )
-
-
-def test_presets_hide_no_launcher_of_a_plugin() -> None:
-    composed()
-    from gan_lab.paths import config_dir
-
-    registered = {name.removesuffix(".yaml") for name in ConfigStore.instance().repo["hydra"]["launcher"]}
-    assert {"basic", "joblib", "ray", "submitit_slurm"} <= registered
-    assert not registered & {path.stem for path in (config_dir() / "hydra/launcher").glob("*.yaml")}

@@ -1,7 +1,7 @@
 """Runs as jobs of Slurm. Imports no torch.
 
-submitit learns from Slurm's accounts that a job is gone, waits forever where there are none, and raises at the
-first one that is lost. Here the queue is asked, and what is lost is a run that failed.
+submitit learns from Slurm's accounts that a job is gone, waits forever where there are none, and raises at
+the first one that is lost. Here the queue is asked, and what is lost is a run that failed.
 """
 
 import os
@@ -47,7 +47,7 @@ def submit(
         (list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", state)
         for number, overrides in enumerate(job_overrides, first)
     ]
-    jobs = executor.map_array(launcher, *zip(*arguments, strict=True))
+    jobs: list[submitit.Job[JobReturn]] = executor.map_array(launcher, *zip(*arguments, strict=True))
     print(f"{len(jobs)} jobs in Slurm's queue: {jobs[0].job_id} to {jobs[-1].job_id}", flush=True)
     return jobs
 
@@ -116,7 +116,8 @@ def _return(job: "submitit.Job[JobReturn]") -> JobReturn:
         why = Failed(f"Slurm's job {job.job_id} ended without a result, killed or cancelled ({log})")
     else:
         try:
-            return job.result()
+            done: JobReturn = job.result()
+            return done
         except Exception as error:
             last = str(error).partition("\n------")[0].strip()
             why = Failed(f"Slurm's job {job.job_id} failed ({log}): {last}")

@@ -5,6 +5,7 @@ Hydra imports this module at every start, also where the extra ``joblib`` is not
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
@@ -24,12 +25,14 @@ with suppress(ImportError):
     class Processes(joblib_launcher.JoblibLauncher):  # type: ignore[misc]
         """One run a process, ``n_jobs`` at a time."""
 
+        task_function: Any
+
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
             from gan_lab.jobs.workers import stoppable
 
-            assert self.task_function is not None
             plain = self.task_function
-            with stoppable(plain) as self.task_function:
+            with stoppable(plain) as task:
+                self.task_function = task
                 try:
                     returns: Sequence[JobReturn] = super().launch(job_overrides, initial_job_idx)
                 finally:
