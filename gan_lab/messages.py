@@ -47,6 +47,15 @@ def explain(message: str) -> str:
     return in_short((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _LONGEST)
 
 
+# Hydra's launchers that are packages of their own -> the extra of gan-lab that installs them.
+_EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+
+
+def _no_such_launcher(found: re.Match[str]) -> str:
+    extra = _EXTRAS[found["name"]]
+    return f"this hydra/launcher needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
+
+
 def _no_such_entry(found: re.Match[str]) -> str:
     group, _, name = found["path"].rpartition("/")
     known = re.findall(r"^\t(\S+)$", found.string, re.MULTILINE)
@@ -77,6 +86,7 @@ def _nearest(name: str, known: list[str]) -> str:
 
 _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda found: found["why"]),
+    (rf"Could not (find|load) 'hydra/launcher/(?P<name>{'|'.join(_EXTRAS)})'", _no_such_launcher),
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
     (r"Could not override '(?P<key>[^'=]+)", _no_such_key),
     (r"LexerNoViableAltException:(?P<typed>.*)", _unreadable),
