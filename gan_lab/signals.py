@@ -25,14 +25,18 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """The signal that asked the run to stop, None so far."""
+    """The first signal that asked the run to stop, None so far, and all that did."""
 
     number: int | None = None
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None and number in (signal.SIGINT, self.number):
             raise KeyboardInterrupt  # asked twice: at once, without saving
         self.number = self.number or number
+        self.received.append(number)
 
 
 @contextmanager
@@ -54,6 +58,6 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        last = request.number
-        if last is not None and last != signal.SIGINT and callable(before[signal.Signals(last)]):
-            signal.raise_signal(last)
+        for number in request.received:
+            if number != signal.SIGINT and callable(before[signal.Signals(number)]):
+                signal.raise_signal(number)

@@ -51,9 +51,13 @@ def test_a_schedulers_signal_goes_on_to_whoever_handled_it_before() -> None:
         signal.raise_signal(signal.SIGUSR2)
         assert heard == []  # the run's state is saved first
     assert heard == [signal.SIGUSR2]
+    with stop_requests():  # both, in either order
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGUSR2)
+    assert heard == [signal.SIGUSR2] * 2
     with stop_requests():
         pass
-    assert heard == [signal.SIGUSR2]
+    assert heard == [signal.SIGUSR2] * 2
 
 
 def test_what_is_ignored_stays_so() -> None:

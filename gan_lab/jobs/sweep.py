@@ -78,8 +78,12 @@ def sweep(
     begin(members[0].folder.parent)
     try:
         _launch([member for member in members if not member.done], launch, batch_size or len(members))
-    finally:
+    except ConfigurationError:  # it could not even begin
+        raise
+    except BaseException:
         print(table(members))
+        raise
+    print(table(members))
     return sum(member.outcome() not in ("skipped", "finished", "resumed", "diverged") for member in members)
 
 
@@ -138,7 +142,8 @@ def _launch(members: Sequence[Member], launch: Launch, batch_size: int) -> None:
             if alone or not begun:
                 if not alone:
                     raise ConfigurationError(f"hydra/launcher cannot launch the runs: {died}") from error
-                unfinished[0].reason = f"the process that trained it died ({died})" if unfinished else ""
+                for member in unfinished:
+                    member.reason = f"the process that trained it died ({died})"
                 continue
             for member in begun:
                 member.lost += 1
