@@ -1,9 +1,11 @@
 """Timing of two or more things against each other: interleaved, warmed up, medians and their spread."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -37,6 +39,14 @@ def once(call: Callable[[int], object], steps: int, device: torch.device) -> flo
     call(steps)
     _wait(device)
     return time.perf_counter() - begun
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _wait(device: torch.device) -> None:

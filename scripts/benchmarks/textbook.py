@@ -5,7 +5,7 @@ every step. Networks, batch, data, learning rate, device and threads are gan-lab
 loop differs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from copy import deepcopy
 from typing import Any
 
@@ -78,10 +78,15 @@ class Textbook:
         self._batches = self._endless()
         self.losses: list[tuple[float, float]] = []
 
-    def _endless(self) -> Iterator[Tensor]:
+    def _endless(self) -> Generator[Tensor, None, None]:
         while True:
             for batch in self.loader:
                 yield batch if isinstance(batch, Tensor) else batch[0]
+
+    def close(self) -> None:
+        """End the loader's workers, which would wait beside whatever is timed next."""
+        self._batches.close()
+        self.loader._iterator = None
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
