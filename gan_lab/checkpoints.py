@@ -32,17 +32,22 @@ def save(folder: Path, step: int, content: dict[str, Any]) -> None:
     # The sum goes first: a crash in between leaves a sum without a checkpoint, which nobody misses.
     write_whole(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
     write_whole(path, data)
-    for old in _all(folder)[:-KEPT]:
+    # Later ones are damaged, or they would not be made again: those must not count among the last.
+    later = [other for other in _all(folder) if _step(other) > step]
+    for old in (*later, *[other for other in _all(folder) if other not in later][:-KEPT]):
         old.unlink()
         _sum(old).unlink(missing_ok=True)
 
 
 def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
     """The newest sound checkpoint in ``folder``, or None where there is none; damaged ones are named."""
-    for path in reversed(_all(folder)):
+    found = _all(folder)
+    for place, path in reversed(list(enumerate(found))):
         data = path.read_bytes()
-        if not _sum(path).exists() or _sum(path).read_text().split()[0] != hashlib.sha256(data).hexdigest():
-            _log.warning("%s is damaged: going on from the checkpoint before it", path)
+        said = _sum(path).read_bytes() if _sum(path).exists() else b""
+        if said.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
+            what_next = "going on from the checkpoint before it" if place else "starting from the beginning"
+            _log.warning("%s is damaged: %s", path, what_next)
             continue
         try:
             content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
@@ -62,6 +67,10 @@ def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
 
 def _sum(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step_"))
 
 
 def _all(folder: Path) -> list[Path]:

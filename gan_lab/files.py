@@ -28,8 +28,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed have left half written, in a folder that nobody else writes in."""
-    for path in folder.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    for place in (folder, folder / "checkpoint", *folder.glob("seed_*"), *folder.glob("seed_*/samples")):
+        for path in place.glob(".*.tmp"):
+            if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdigit():
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(
 ``configuration``.
 """
 
+import io
 import json
 import logging
 import math
@@ -117,7 +118,9 @@ class SeedLog:
         """(3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
         path = self.folder / "samples" / f"step_{step:06d}.png"
         path.parent.mkdir(exist_ok=True)
-        save_picture(picture, path)
+        content = io.BytesIO()
+        save_picture(picture, content)
+        write_whole(path, content.getvalue())
         self._events.add_image("samples", picture, step)
 
     def histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
@@ -195,9 +198,12 @@ def _make_older(folder: Path) -> None:
     files = sorted(folder.glob(f"{_EVENTS}*"))
     stamps = [(path, *path.name.removeprefix(_EVENTS).partition(".")[::2]) for path in files]
     second = int(time.time())
-    if any(stamp.isdigit() and int(stamp) >= second for _, stamp, _ in stamps):
+    seconds = [int(stamp) for _, stamp, _ in stamps if stamp.isdigit()]
+    if max(seconds, default=0) >= second:
+        # Before all of them: a rename then meets no other file, and one that is interrupted keeps the order.
+        first = min(second, *seconds) - len(stamps)
         for place, (path, _, rest) in enumerate(stamps):
-            path.rename(folder / f"{_EVENTS}{second - len(stamps) + place:010d}.{rest}")
+            path.rename(folder / f"{_EVENTS}{max(first, 0) + place:010d}.{rest}")
 
 
 def _whole_lines(path: Path) -> Sequence[str]:

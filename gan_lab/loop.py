@@ -19,6 +19,7 @@ class Due(NamedTuple):
     metrics: bool
     diagnostics: bool
     checkpoint: bool
+    late: bool  # a checkpoint too, but by the clock: the only one that two runs do not have in common
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Schedule:
             samples=due(self.samples),
             metrics=due(self.metrics),
             diagnostics=due(self.diagnostics),
-            checkpoint=due(self.checkpoint) or late,
+            checkpoint=due(self.checkpoint),
+            late=late,
         )
 
 
@@ -57,19 +59,29 @@ class Observer(Protocol):
     def metrics(self, step: int, engine: Engine) -> None: ...
     def diagnostics(self, step: int, engine: Engine) -> None: ...
     def diverged(self, step: int, member: Member) -> None: ...
-    def checkpoint(self, step: int, members: Sequence[Member]) -> None: ...
+    def checkpoint(self, step: int, members: Sequence[Member], good: Sequence[Member]) -> None: ...
     def stop_asked(self) -> bool: ...
 
 
-def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observer, first: int = 0) -> int:
+def train(
+    engine: Engine,
+    batches: Batches,
+    schedule: Schedule,
+    observer: Observer,
+    first: int = 0,
+    good: Sequence[Member] = (),
+) -> int:
     """Train from step ``first`` until ``schedule.steps`` are done; returns the number of steps done.
 
     It ends early, with a checkpoint, when the observer asks or when every seed has diverged.
+    good: what is kept of a seed that diverges before the next step at which something is due; without it,
+    what the engine holds now.
     """
     step, saved = first, time.monotonic()
     numbers: Numbers = {}
     losses: list[Tensor] = []
-    good = engine.members()
+    members = engine.members()
+    good = good or members
     while True:
         due = schedule.at(step, (time.monotonic() - saved) / 60)
         stop = step == schedule.steps or observer.stop_asked()
@@ -78,18 +90,21 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
             current = engine.members()
             last_steps = range(step - len(losses) + 1, step + 1)
             broken = {index: last_steps[k] for index, k in first_non_finite(losses).items()}
+            # Stops and the clock come at other steps in each run, and may not change what is kept, nor when.
+            regular = any(due[:-1])
             for index, member in enumerate(current):
-                if not is_finite(member):  # the last update did it, and no loss has seen it yet
+                if regular and not is_finite(member):  # the last update did it, and no loss has seen it yet
                     broken.setdefault(index, step)
             for index, when in broken.items():
                 observer.diverged(when, good[index])
             healthy = [index for index in range(len(current)) if index not in broken]
-            losses, good = [], [current[index] for index in healthy]
+            losses, members = [], [current[index] for index in healthy]
+            good = members if regular else [good[index] for index in healthy]
             if not healthy:
-                observer.checkpoint(step, [])
+                observer.checkpoint(step, [], [])
                 return step
             if broken:
-                engine = engine.keep(good)
+                engine = engine.keep(members)
                 batches.keep(engine.seeds)
                 numbers = {name: values[healthy] for name, values in numbers.items()}
         fresh = step > first
@@ -102,8 +117,8 @@ def train(engine: Engine, batches: Batches, schedule: Schedule, observer: Observ
         if due.diagnostics and (fresh or step == 0):
             observer.diagnostics(step, engine)
         # The last one also where nothing was left to do: what follows a checkpoint may be missing.
-        if (fresh and due.checkpoint) or (stop and step > 0):
-            observer.checkpoint(step, good)
+        if (fresh and (due.checkpoint or due.late)) or (stop and step > 0):
+            observer.checkpoint(step, members, good)
             saved = time.monotonic()
         if stop:
             return step

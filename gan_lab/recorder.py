@@ -153,12 +153,13 @@ class Recorder:
             file=sys.stderr,
         )
 
-    def checkpoint(self, step: int, members: Sequence[Member]) -> None:
+    def checkpoint(self, step: int, members: Sequence[Member], good: Sequence[Member]) -> None:
         for log in self.logs.values():
             log.sync()
         everybody = [*members, *self.frozen.values()]
         content = {
             "members": [vars(member) for member in members],
+            "good": [] if good is members else [vars(member) for member in good],
             "frozen": [vars(member) for member in self.frozen.values()],
             "diverged": dict(self.status.diverged),
         }

@@ -65,6 +65,10 @@ class Status:
     def save(self, folder: Path) -> None:
         write_whole(folder / "status.json", json.dumps(asdict(self), indent=2) + "\n")
 
+    @staticmethod
+    def of_this_process() -> dict[str, Any]:
+        return {"host": platform.node(), "process": os.getpid(), "started": now()}
+
     @classmethod
     def load(cls, folder: Path) -> "Status | None":
         """The status in ``folder``, or None where no run has been."""

@@ -12,7 +12,9 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -47,14 +49,33 @@ class Starter:
     def __init__(self) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         self._context = multiprocessing.get_context("forkserver")
-        needed = ["gan_lab.jobs.training", "torch._dynamo", "torchvision.utils", "sklearn.datasets"]
+        needed = [
+            "gan_lab.cli.train",
+            "gan_lab.jobs.training",
+            "torch._dynamo",
+            "torchvision.utils",
+            "sklearn.datasets",
+        ]
         self._context.set_forkserver_preload([*needed, "matplotlib.figure", "scipy.stats", __name__])
 
-    def start(self, folder: Path, words: tuple[str, ...]) -> BaseProcess:
+    def start(
+        self,
+        folder: Path,
+        words: tuple[str, ...],
+        prepare: Callable[[], object] | None = None,
+        said: Path | None = None,
+    ) -> BaseProcess:
+        """prepare: called in the process before it trains; said: folder of its `out` and `err`."""
         folder.mkdir(parents=True, exist_ok=True)
-        process = self._context.Process(target=_train, args=(folder, words))
+        process = self._context.Process(target=_train, args=(folder, words, prepare, said or folder))
         process.start()
         return process
+
+    def stop(self, folder: Path, words: tuple[str, ...], step: int, number: int) -> int | None:
+        """Run until a signal comes right after a step; returns the exit code."""
+        process = self.start(folder, words, partial(signal_at_step, step, number))
+        process.join(120)
+        return process.exitcode
 
     def finish(self, folder: Path, words: tuple[str, ...]) -> float:
         """Run to the end; returns the seconds that it took."""
@@ -65,13 +86,33 @@ class Starter:
         return time.monotonic() - begun
 
 
-def _train(folder: Path, words: tuple[str, ...]) -> None:
+def at_step(step: int, do: Callable[[], object]) -> None:
+    """Have this process do something right after a step."""
+    from gan_lab.recorder import Recorder
+
+    original = Recorder.step
+
+    def watched(self: Recorder, now: int) -> None:
+        original(self, now)
+        if now == step:
+            do()
+
+    Recorder.step = watched  # type: ignore[method-assign]
+
+
+def signal_at_step(step: int, number: int) -> None:
+    at_step(step, lambda: os.kill(os.getpid(), number))
+
+
+def _train(folder: Path, words: tuple[str, ...], prepare: Callable[[], object] | None, said: Path) -> None:
     from gan_lab.cli import main
 
+    if prepare is not None:
+        prepare()
     os.chdir(folder)
     with (
-        (folder / "out").open("a") as out,
-        (folder / "err").open("a") as err,
+        (said / "out").open("a") as out,
+        (said / "err").open("a") as err,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

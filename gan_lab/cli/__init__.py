@@ -25,6 +25,13 @@ class LazyGroup(click.Group):
             os.environ["GAN_LAB_DEBUG"] = "1"
         return super().parse_args(ctx, [word for word in args if word != "--debug"])
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before a command has begun; click's own exit code would be 1
+            click.echo("gan-lab: stopped", err=True)
+            ctx.exit(130)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from gan_lab.errors import GanLabError, Refused
 
@@ -29,11 +30,25 @@ def one_sentence() -> Iterator[None]:
 
         if debug:
             raise
+        if _began_as_an_interruption(error):
+            print("gan-lab: stopped", file=sys.stderr)
+            sys.exit(130)
+        if isinstance(error, OSError) and error.errno is not None:
+            # A full disk is noticed while writing, and then Python knows no name.
+            where = Path.cwd() if error.filename is None else os.fsdecode(error.filename)
+            fail(f"{in_short(str(where))}: {error.strerror}")
         if is_about_the_configuration(error):
             fail(explain(str(error)))
-        if isinstance(error, OSError) and error.filename is not None:
-            fail(f"{in_short(str(error.filename))}: {error.strerror}")
         raise
+
+
+def _began_as_an_interruption(error: BaseException | None) -> bool:
+    """Whether a library has stumbled while it cleaned up behind a Ctrl-C."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def fail(sentence: str, code: int = 2) -> None:

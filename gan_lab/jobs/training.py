@@ -15,7 +15,7 @@ from gan_lab import checkpoints, loop
 from gan_lab.assembly import Experiment, assemble, own_key
 from gan_lab.devices import be_deterministic, describe_device, select_device
 from gan_lab.engines import PLAYERS, Member
-from gan_lab.errors import Failed, GanLabError
+from gan_lab.errors import ConfigurationError, Failed, GanLabError
 from gan_lab.files import in_short, remove_leftovers, write_whole
 from gan_lab.logs import own_log
 from gan_lab.paths import relative
@@ -47,12 +47,20 @@ def execute(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
 def _begin_or_go_on(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
     device = select_device(cfg.device)
     be_deterministic(cfg.deterministic)
-    experiment = assemble(cfg, device)
     status = Status.load(folder) if cfg.rerun else standing(cfg, folder)
+    if status is not None:  # whoever comes second is told who is here, also while it is being set up
+        here = Status.of_this_process()
+        replace(status, **here).save(folder)
+    experiment = assemble(cfg, device)
     if status is not None and cfg.rerun:
         _log.info("put aside what was there: %s", put_aside(folder, status))
         status = None
     saved = checkpoints.load_latest(folder / "checkpoint", device) if status else None
+    if saved is not None and saved["step"] > cfg.steps:
+        raise ConfigurationError(
+            f"steps must be at least {saved['step']}, which this run has done already, got {cfg.steps}: "
+            "rerun=true starts over"
+        )
     fresh = _new_status(cfg, experiment, choices)
     if status is None or saved is None:
         status = fresh
@@ -69,11 +77,17 @@ def _begin_or_go_on(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -
     _log.info("%s, %s, from step %d to %d", status.device, status.engine, status.step, cfg.steps)
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolved(cfg))))
     frozen = [Member(**m) for m in saved["frozen"]] if saved else []
-    _train(cfg, folder, status, experiment, frozen)
+    good = [Member(**m) for m in saved.get("good", [])] if saved else []
+    _train(cfg, folder, status, experiment, frozen, good)
 
 
 def _train(
-    cfg: DictConfig, folder: Path, status: Status, experiment: Experiment, frozen: Sequence[Member]
+    cfg: DictConfig,
+    folder: Path,
+    status: Status,
+    experiment: Experiment,
+    frozen: Sequence[Member],
+    good: Sequence[Member],
 ) -> None:
     schedule = loop.Schedule(
         steps=cfg.steps,
@@ -103,9 +117,11 @@ def _train(
             recorder.begin((folder / "config.yaml").read_text(), hyperparameters(cfg, status))
             done = status.step
             if not experiment.batches.seeds:
-                recorder.checkpoint(status.step, [])
+                recorder.checkpoint(status.step, [], [])
             else:
-                done = loop.train(experiment.engine, experiment.batches, schedule, recorder, status.step)
+                done = loop.train(
+                    experiment.engine, experiment.batches, schedule, recorder, status.step, good
+                )
         except KeyboardInterrupt:
             recorder.abandon("interrupted", "stopped at once, after its last checkpoint")
             raise
