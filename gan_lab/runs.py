@@ -143,7 +143,11 @@ def is_done(cfg: DictConfig, status: Status) -> bool:
 
 def put_aside(folder: Path, status: Status) -> Path:
     """Move what a run has left out of the way of the next one; returns where to."""
-    aside = folder.with_name(f"{folder.name}.before-{now().replace(':', '')}")
+    name, number = f"{folder.name}.before-{now().replace(':', '')}", 1
+    aside = folder.with_name(name)
+    while aside.exists():  # a second ago
+        number += 1
+        aside = folder.with_name(f"{name}.{number}")
     aside.mkdir()
     seeds = [seed_folder(Path(), seed).name for seed in status.seeds]
     # The status goes last: stopped in between, the next start moves the rest.

@@ -14,7 +14,44 @@ from conftest import TINY_POINTS
 from gan_lab.runs import Status
 
 FEW = ("samples.every=0", "metrics.every=0", "diagnostics.every=0")
-LONG = ("train", "-m", *TINY_POINTS, *FEW, "steps=3000", "log.every=50", "checkpoint.every=300")
+GATED = (
+    *("train", "-m", "--config-dir", "mine", *TINY_POINTS, *FEW),
+    *("steps=600", "log.every=50", "checkpoint.every=30"),
+)
+GATE = """
+import os, signal, time
+from pathlib import Path
+from torch import nn
+
+HERE = Path(__file__).parent
+calls = 0
+
+def wait(module, inputs):
+    global calls
+    calls += 1
+    if calls == 800 and not (HERE / "go").exists():
+        for number in (signal.SIGTERM, signal.SIGUSR2):  # Ctrl-C is for the command, which tells its workers
+            listen(number, signal.getsignal(number))
+        (HERE / f"reached-{os.getpid()}").touch()
+    while calls >= 800 and not (HERE / "go").exists():
+        time.sleep(0.01)
+
+def listen(number, before):
+    def handle(number, frame):
+        before(number, frame)
+        (HERE / f"signalled-{os.getpid()}").touch()
+    signal.signal(number, handle)
+
+class ReLU(nn.ReLU):
+    def __init__(self):
+        super().__init__()
+        self.register_forward_pre_hook(wait)
+
+class ELU(nn.ELU):
+    def __init__(self):
+        super().__init__()
+        self.register_forward_pre_hook(wait)
+"""
 
 
 def weights(study: str, folder: Path = Path()) -> dict[str, bytes]:
@@ -42,29 +79,43 @@ def until(holds: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.05)
 
 
-def training(study: str, number: int) -> Callable[[], bool]:
-    """Whether so many runs are past their first checkpoint, and none is near its end."""
+class Gate:
+    """Where runs with the activations `gated_*` wait, in a step past a checkpoint, until it is opened."""
 
-    def holds() -> bool:
-        return len([one for one in statuses(study) if 300 <= one.step < 3000]) == number
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "gated.py").write_text(GATE)
+        (folder / "mine/activation").mkdir(parents=True, exist_ok=True)
+        for name in ("ReLU", "ELU"):
+            path = folder / f"mine/activation/gated_{name.lower()}.yaml"
+            path.write_text(f"_target_: gated.{name}\n")
+        self.environment = {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
 
-    return holds
+    def waiting(self) -> list[int]:
+        """The processes that wait at it."""
+        return [int(path.name.removeprefix("reached-")) for path in self.folder.glob("reached-*")]
+
+    def signalled(self) -> list[int]:
+        """Those of them that have been sent a signal."""
+        return [int(path.name.removeprefix("signalled-")) for path in self.folder.glob("signalled-*")]
+
+    def open(self) -> None:
+        (self.folder / "go").touch()
 
 
 @contextmanager
 def started(*words: str) -> Iterator[subprocess.Popen[str]]:
     """`gan-lab` in the background, as a terminal starts it: in a process group of its own."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "gan_lab", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 import slurm
 from conftest import TINY_POINTS
-from sweeping import FEW, LONG, outcomes, started, statuses, training, until, weights
+from sweeping import FEW, GATED, Gate, outcomes, started, statuses, until, weights
+
+# One Slurm and one Ray at a time: the workers of pytest-xdist share a machine.
+pytestmark = pytest.mark.xdist_group("launchers")
 
 Cli = Callable[..., tuple[int, str, str]]
 LATE = """
@@ -23,6 +26,7 @@ class Late(nn.Module):
         if Late.calls > 40: raise ValueError("too late")
         return x
 """
+BOTH = "activation=gated_relu,gated_elu"
 PRESETS = {
     "cores": ("hydra/launcher=cores", "hydra.launcher.n_jobs=2"),
     "ray": ("hydra/launcher=ray_cluster", "hydra.launcher.ray.init.num_cpus=2"),
@@ -37,6 +41,14 @@ def _late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine/activation").mkdir(parents=True)
     Path("mine/activation/late.yaml").write_text("_target_: late.Late\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    gate = Gate(tmp_path)
+    for name, value in gate.environment.items():
+        monkeypatch.setenv(name, value)
+    return gate
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +76,12 @@ def _environment(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: py
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Weights by folder of the long runs, trained one after the other and never stopped."""
     folder = tmp_path_factory.mktemp("straight")
-    words = (*LONG, "activation=relu,elu")
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    gate = Gate(folder)
+    gate.open()
     subprocess.run(
-        [sys.executable, "-m", "gan_lab", *words],
+        [sys.executable, "-m", "gan_lab", *GATED, BOTH],
         cwd=folder,
-        env=one_thread,
+        env={**os.environ, **gate.environment, "OMP_NUM_THREADS": "1"},
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -116,48 +128,52 @@ def test_cores_takes_all_of_them_with_one_thread_each() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_has_every_process_save_its_run(
-    number: signal.Signals, run_cli: Cli, straight: dict[str, bytes]
+    number: signal.Signals, run_cli: Cli, gate: Gate, straight: dict[str, bytes]
 ) -> None:
-    words = (*LONG, "activation=relu,elu", *PRESETS["cores"])
+    words = (*GATED, BOTH, *PRESETS["cores"])
     with started(*words) as process:
-        until(training("ring", 2))
+        until(lambda: len(gate.waiting()) == 2)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # Ctrl-C in a terminal reaches all of them
         else:
             process.send_signal(number)
+        until(lambda: len(gate.signalled()) == 2)
+        gate.open()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
     assert f"gan-lab: stopped by {number.name}" in err
-    assert outcomes(out) == {"relu": "interrupted", "elu": "interrupted"}
+    assert outcomes(out) == {"gated_relu": "interrupted", "gated_elu": "interrupted"}, out + err
     for one in statuses("ring"):
         assert one.state == "interrupted"
-        assert one.step % 300 != 0  # saved when asked, not the last time that it was due
+        assert one.step % 30 != 0  # saved when asked, not the last time that it was due
     code, out, err = run_cli(*words)
     assert code == 0, err
-    assert outcomes(out) == {"relu": "resumed", "elu": "resumed"}
+    assert outcomes(out) == {"gated_relu": "resumed", "gated_elu": "resumed"}
     assert weights("ring") == straight
 
 
-def test_a_process_that_is_killed_costs_no_run(straight: dict[str, bytes]) -> None:
-    words = (*LONG, "activation=relu,elu", *PRESETS["cores"])
+def test_a_process_that_is_killed_costs_no_run(gate: Gate, straight: dict[str, bytes]) -> None:
+    words = (*GATED, BOTH, *PRESETS["cores"])
     with started(*words) as process:
-        until(training("ring", 2))
-        os.kill(statuses("ring")[0].process, signal.SIGKILL)
+        until(lambda: len(gate.waiting()) == 2)
+        os.kill(gate.waiting()[0], signal.SIGKILL)
+        gate.open()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert outcomes(out) == {"relu": "finished", "elu": "finished"}
+    assert outcomes(out) == {"gated_relu": "finished", "gated_elu": "finished"}
     assert weights("ring") == straight
 
 
 @pytest.mark.slurm
 def test_a_cancelled_job_is_a_run_that_failed_and_goes_on_when_repeated(
-    cluster: dict[str, str], run_cli: Cli, straight: dict[str, bytes]
+    cluster: dict[str, str], run_cli: Cli, gate: Gate, straight: dict[str, bytes]
 ) -> None:
-    words = (*LONG, "activation=relu,elu", *PRESETS["slurm"])
+    words = (*GATED, BOTH, *PRESETS["slurm"])
     with started(*words) as process:
-        until(training("ring", 2))
+        until(lambda: len(gate.waiting()) == 2)
         first = slurm.call(cluster, "squeue", "--array", "--noheader", "--format=%i").split()[0]
         slurm.call(cluster, "scancel", first)
+        gate.open()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert sorted(outcomes(out).values()) == ["failed", "finished"]
@@ -169,10 +185,13 @@ def test_a_cancelled_job_is_a_run_that_failed_and_goes_on_when_repeated(
 
 
 @pytest.mark.slurm
-def test_a_job_that_is_killed_does_not_end_the_wait_for_the_others(cluster: dict[str, str]) -> None:
-    with started(*LONG, "activation=relu,elu", *PRESETS["slurm"]) as process:
-        until(training("ring", 2))
-        os.kill(statuses("ring")[0].process, signal.SIGKILL)
+def test_a_job_that_is_killed_does_not_end_the_wait_for_the_others(
+    cluster: dict[str, str], gate: Gate
+) -> None:
+    with started(*GATED, BOTH, *PRESETS["slurm"]) as process:
+        until(lambda: len(gate.waiting()) == 2)
+        os.kill(gate.waiting()[0], signal.SIGKILL)
+        gate.open()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert sorted(outcomes(out).values()) == ["failed", "finished"]
@@ -182,23 +201,25 @@ def test_a_job_that_is_killed_does_not_end_the_wait_for_the_others(cluster: dict
 @pytest.mark.slurm
 @pytest.mark.parametrize("why", ["time", "preemption"])
 def test_a_job_that_slurm_takes_off_its_node_comes_back_and_finishes(
-    why: str, cluster: dict[str, str], straight: dict[str, bytes]
+    why: str, cluster: dict[str, str], gate: Gate, straight: dict[str, bytes]
 ) -> None:
-    with started(*LONG, "activation=relu", *PRESETS["slurm"]) as process:
-        until(training("ring", 1))
+    with started(*GATED, "activation=gated_relu", *PRESETS["slurm"]) as process:
+        until(lambda: len(gate.waiting()) == 1)
         if why == "time":  # what submitit has Slurm send before the job's time is over
             (job,) = slurm.call(cluster, "squeue", "--noheader", "--format=%i").split()
             slurm.call(cluster, "scancel", "--signal=USR2", job)
         else:
             urgent = ("--partition=urgent", "--ntasks=2", "--mem=10", "--output=/dev/null")
             slurm.call(cluster, "sbatch", *urgent, "--wrap=sleep 2")
+        until(lambda: len(gate.signalled()) == 1)
+        gate.open()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert outcomes(out) == {"relu": "finished"}
+    assert outcomes(out) == {"gated_relu": "finished"}
     (log,) = Path("outputs/ring").glob("*/train.log")
     assert "interrupted, checkpoint of step" in log.read_text()
-    assert "from step 0 to 3000" in log.read_text()
-    assert log.read_text().count("to 3000") == 2
+    assert "from step 0 to 600" in log.read_text()
+    assert log.read_text().count("to 600") == 2
     assert weights("ring").items() <= straight.items()
     assert len(weights("ring")) == 1
 

@@ -1,10 +1,7 @@
 """Sweeps that can be repeated: skipped, resumed, tried again, and never stopped by one bad run."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +12,7 @@ from conftest import TINY_POINTS
 from filelock import FileLock
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
+from sweeping import GATED, Gate, outcomes, started, until
 
 from gan_lab import train
 from gan_lab.errors import ConfigurationError, Failed
@@ -48,13 +46,6 @@ def own_activations(tmp_path: Path) -> tuple[str, ...]:
     for name in ("Late", "Greedy"):
         (folder / f"{name.lower()}.yaml").write_text(f"_target_: own_activations.{name}\n")
     return ("--config-dir", "mine")
-
-
-def outcomes(out: str) -> dict[str, str]:
-    """activation -> what the table at the end says of it."""
-    lines = out[out.rindex("\nrun ") :].splitlines()[2:]
-    rows = [line.split() for line in lines[: lines.index("")]]
-    return {row[0].partition(",")[0].removeprefix("activation="): row[1] for row in rows}
 
 
 def test_a_sweep_goes_on_past_what_fails_and_says_at_the_end_what_became_of_all(
@@ -165,26 +156,22 @@ def test_rerun_starts_over_and_keeps_what_was_there(run_cli: Cli) -> None:
         assert (place / "seed_0" / "generator.safetensors").read_bytes() == before
 
 
-def test_a_stopped_sweep_says_how_far_it_is_and_goes_on(tmp_path: Path, run_cli: Cli) -> None:
-    words = ["train", "-m", *TINY_POINTS, *FEW[1:], "activation=relu,elu", "steps=3000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gan_lab", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("outputs/ring/activation=elu*/seed_0/stats.jsonl")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert outcomes(out) == {"relu": "finished", "elu": "interrupted"}
+def test_a_stopped_sweep_says_how_far_it_is_and_goes_on(
+    tmp_path: Path, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, words = Gate(tmp_path), [*GATED, "activation=relu,gated_elu"]
+    monkeypatch.setenv("PYTHONPATH", gate.environment["PYTHONPATH"])
+    with started(*words) as process:
+        until(lambda: len(gate.waiting()) == 1)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: len(gate.signalled()) == 1)
+        gate.open()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert outcomes(out) == {"relu": "finished", "gated_elu": "interrupted"}
     code, out, _ = run_cli(*words)
     assert code == 0
-    assert outcomes(out) == {"relu": "skipped", "elu": "resumed"}
+    assert outcomes(out) == {"relu": "skipped", "gated_elu": "resumed"}
 
 
 def test_a_run_that_somebody_else_trains_is_left_to_them(run_cli: Cli) -> None:
