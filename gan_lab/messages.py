@@ -38,8 +38,11 @@ def is_about_the_configuration(error: BaseException) -> bool:
     return type(error).__module__.startswith(families) or where.startswith(families) or reading
 
 
-def explain(message: str) -> str:
-    """One sentence for a message; one that is not known keeps its first line."""
+def explain(error: BaseException) -> str:
+    """One sentence for an error; one that is not known keeps the first line of its message."""
+    message = str(error)
+    if error.__cause__ is not None and "\n" not in message:  # Hydra may leave the reason to the cause
+        message += f"\n{error.__cause__}"
     for pattern, sentence in _MESSAGES:
         found = re.search(pattern, message, re.DOTALL)
         if found:

@@ -581,7 +581,7 @@ def test_generated_overrides_compose_or_are_refused_in_one_sentence(overrides: l
     except Exception as error:
         if not is_about_the_configuration(error):
             raise
-        said = explain(str(error))
+        said = explain(error)
     else:
         return
     assert said.strip()

@@ -88,9 +88,16 @@ def test_a_missing_extra_is_named(
     monkeypatch.delitem(launchers, f"{plugin}.yaml")
     with pytest.raises(Exception, match="Could not") as raised:
         composed(f"hydra/launcher={preset}")
-    assert explain(str(raised.value)) == (
+    assert explain(raised.value) == (
         f"this hydra/launcher needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
     )
+
+
+def test_what_is_wrong_with_a_launchers_key_is_said() -> None:
+    with pytest.raises(Exception, match="Error merging override") as raised:
+        composed("hydra/launcher=slurm", "hydra.launcher.mem_gb=0.5")
+    reason = "Value '0.5' of type 'float' could not be converted to Integer"
+    assert explain(raised.value) == f"hydra.launcher.mem_gb: {reason}"
 
 
 def test_presets_hide_no_launcher_of_a_plugin() -> None:

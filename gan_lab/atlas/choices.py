@@ -84,9 +84,9 @@ def choose(request: Request, own: Path | None) -> Choice:
             cfg = compose("train", overrides=overrides)
     except Exception as error:
         if isinstance(error, yaml.YAMLError):  # a file that is there, and is none
-            raise GanLabError(explain(str(error))) from error
+            raise GanLabError(explain(error)) from error
         if is_about_the_configuration(error):
-            raise ConfigurationError(explain(str(error))) from error
+            raise ConfigurationError(explain(error)) from error
         raise GanLabError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
     try:
         module = build_activation(cfg, "activation")

@@ -38,7 +38,7 @@ def one_sentence() -> Iterator[None]:
             where = Path.cwd() if error.filename is None else os.fsdecode(error.filename)
             fail(f"{in_short(str(where))}: {error.strerror}")
         if is_about_the_configuration(error):
-            fail(explain(str(error)))
+            fail(explain(error))
         raise
 
 

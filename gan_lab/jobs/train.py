@@ -100,7 +100,7 @@ def train(overrides: Sequence[str] = ()) -> "Run":
         folder, choices = Path(cfg.hydra.run.dir), cfg.hydra.runtime.choices
     except Exception as error:
         if is_about_the_configuration(error):
-            raise ConfigurationError(explain(str(error))) from error
+            raise ConfigurationError(explain(error)) from error
         raise
     own = without_hydra(cfg)
     run(own, folder, choices)

@@ -66,7 +66,7 @@ class KernelDistance(Metric):
 
     scores: ClassVar[Mapping[str, Score]] = {"kid": Score("lower"), "kid_spread": Score("lower")}
 
-    def __init__(self, subsets: int = 50, subset_size: int = 500) -> None:
+    def __init__(self, subsets: int = 20, subset_size: int = 500) -> None:
         for key, value in (("subsets", subsets), ("subset_size", subset_size)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 2:
                 raise ConfigurationError(
