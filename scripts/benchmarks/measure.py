@@ -1,11 +1,13 @@
 """Timing of two or more things against each other: interleaved, warmed up, medians and their spread."""
 
-import os
+import multiprocessing
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -41,12 +43,16 @@ def once(call: Callable[[int], object], steps: int, device: torch.device) -> flo
     return time.perf_counter() - begun
 
 
-def resident() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+def peak_of(call: Callable[..., object], *arguments: object) -> int:
+    """The most bytes that a process of its own has held at a time which did nothing but this call."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_peak, call, arguments).result()
+
+
+def _peak(call: Callable[..., object], arguments: tuple[object, ...]) -> int:
+    call(*arguments)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _wait(device: torch.device) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import torch
-from benchmarks.measure import interleaved, once, resident
+from benchmarks.measure import interleaved, once, peak_of
 from benchmarks.players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio, textbook
 
 
@@ -51,7 +51,6 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
             too_slow = {"ring mlp": 32, "dcgan 16x16": 32, "dcgan 32x32": 8}[kind]
             if device.type == "cpu" and (count > too_slow or (quick and kind != "ring mlp")):
                 continue
-            before = resident()
             made = experiment(device, *overrides, f"seeds={count}")
             ours, theirs = Ours(made), textbook(made)
             found = interleaved(
@@ -69,17 +68,22 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
             }
             scaled = ratio(found["textbook"], found["ours"])
             line |= {name: count * value for name, value in scaled.items()}
-            line["MiB more"] = (resident() - before) / 2**20
             if device.type == "cuda":
-                line["GiB"] = torch.cuda.max_memory_allocated(device) / 2**30
+                line["peak MiB"] = torch.cuda.max_memory_allocated(device) / 2**20
                 torch.cuda.reset_peak_memory_stats(device)
+            elif not quick:
+                line["peak MiB"] = peak_of(_some_steps, (*overrides, f"seeds={count}")) / 2**20
             yield line
+
+
+def _some_steps(overrides: tuple[str, ...]) -> None:
+    Ours(experiment(torch.device("cpu"), *overrides)).run(3)
 
 
 def sweep(device: torch.device, quick: bool) -> Iterator[Line]:
     """Six activations with eight seeds, by gan-lab on all cores, against 48 textbook runs."""
     for kind, overrides, steps in (
-        ("ring mlp", ("dataset=ring", "model=mlp"), 60 if quick else 1000),
+        ("ring mlp", ("dataset=ring", "model=mlp"), 400 if quick else 1000),
         ("dcgan 16x16", image_size(16, 32), 200),
     ):
         if quick and kind != "ring mlp":
