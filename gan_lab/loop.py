@@ -92,9 +92,10 @@ def train(
             broken = {index: last_steps[k] for index, k in first_non_finite(losses).items()}
             # Stops and the clock come at other steps in each run, and may not change what is kept, nor when.
             regular = any(due[:-1])
-            for index, member in enumerate(current):
-                if regular and not is_finite(member):  # the last update did it, and no loss has seen it yet
-                    broken.setdefault(index, step)
+            if regular:
+                for index, sound in enumerate(engine.finite()):
+                    if not sound:  # the last update did it, and no loss has seen it yet
+                        broken.setdefault(index, step)
             for index, when in broken.items():
                 observer.diverged(when, good[index])
             healthy = [index for index in range(len(current)) if index not in broken]
@@ -132,10 +133,6 @@ def train(
         losses.append(torch.stack(parts).sum(dim=0))
         step += 1
         observer.step(step)
-
-
-def is_finite(member: Member) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in member.networks.values())
 
 
 def first_non_finite(losses: Sequence[Tensor]) -> dict[int, int]:

@@ -145,7 +145,7 @@ class Recorder:
 
     def diverged(self, step: int, member: Member) -> None:
         self.status.diverged[member.seed] = step
-        self.frozen[member.seed] = member
+        self.frozen[member.seed] = member.apart()
         _log.info("seed %d diverged at step %d", member.seed, step)
         self._bar.write(
             f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "

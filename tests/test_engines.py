@@ -1,5 +1,6 @@
 """Seeds are a batch dimension: every engine gives each seed what it gets alone."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -297,3 +298,24 @@ def test_cuda_graphs_give_the_same_numbers(overrides: tuple[str, ...], seeds: in
 def test_captured_needs_cuda() -> None:
     with pytest.raises(ConfigurationError, match="engine=captured needs a CUDA device, and this is cpu"):
         assembled(*TINY_POINTS, "engine=captured")
+
+
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_one_number_that_is_not_finite_is_found_in_its_seed(engine: str, bad: float) -> None:
+    made = assembled(*TINY_IMAGES, "seeds=3", f"engine={engine}").engine
+    assert made.finite() == [True, True, True]
+    for name in ("generator.output.weight", next(n for n in made.state(1) if n.endswith("running_var"))):
+        place = made.state(1)[name].view(-1)[-1:]
+        before = place.clone()
+        place.fill_(bad)
+        assert made.finite() == [True, False, True]
+        place.copy_(before)
+
+
+def test_a_member_apart_keeps_nobody_elses_memory_alive() -> None:
+    member = assembled(*TINY_POINTS, "seeds=3", "engine=stacked").engine.members()[1]
+    alone = member.apart()
+    assert_same_member(member, alone)
+    sizes = {n: (t.untyped_storage().nbytes(), t.nbytes) for n, t in alone.networks.items()}
+    assert all(held == own for held, own in sizes.values())

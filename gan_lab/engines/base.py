@@ -1,5 +1,6 @@
 """What every engine is, what it is built from, and what it gives back."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_lab.adversarial import Batch, Game, Numbers, Turn, discriminator_turn, generator_turn
@@ -46,6 +48,18 @@ class Member:
         """State dict of the generator to sample from: the averaged one where there is one."""
         own = {n[10:]: t for n, t in self.networks.items() if n.startswith("generator.")}
         return self.average or own
+
+    def apart(self) -> "Member":
+        """A copy that shares memory with no other member: engines may give out slices of one tensor."""
+        return Member(
+            self.seed,
+            {n: t.clone() for n, t in self.networks.items()},
+            {
+                n: {k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()}
+                for n, state in self.optimizers.items()
+            },
+            {n: t.clone() for n, t in self.average.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,16 @@ class Engine(ABC):
     @abstractmethod
     def members(self) -> list[Member]:
         """Copies of everybody's state, on the training device."""
+
+    @torch.no_grad()
+    def finite(self) -> list[bool]:
+        """Whether each member's networks hold finite numbers only; waits for the device once."""
+        largest = []
+        for index in range(len(self.seeds)):
+            floats = [t for t in self.state(index).values() if t.is_floating_point()]
+            largest.append(get_total_norm(floats, math.inf))
+        found: list[bool] = torch.stack(largest).isfinite().tolist()
+        return found
 
     @abstractmethod
     def state(self, index: int) -> dict[str, Tensor]:

@@ -109,6 +109,9 @@ class Captured(Engine):
     def members(self) -> list[Member]:
         return self.inner.members()
 
+    def finite(self) -> list[bool]:
+        return self.inner.finite()
+
     def state(self, index: int) -> dict[str, Tensor]:
         return self.inner.state(index)
 

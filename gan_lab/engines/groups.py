@@ -53,6 +53,9 @@ class Groups(Engine):
     def members(self) -> list[Member]:
         return [member for group in self.groups for member in group.members()]
 
+    def finite(self) -> list[bool]:
+        return [sound for group in self.groups for sound in group.finite()]
+
     def state(self, index: int) -> dict[str, Tensor]:
         return self.groups[index // self.size].state(index % self.size)
 

@@ -83,22 +83,31 @@ class Stacked(Engine):
             for player in PLAYERS
             for name, state in saved_state(self.optimizers[player], self.parameters[player]).items()
         }
+        # One copy for everybody, who then get their slices of it.
+        networks, averages = copied(self.learned | self.buffers), copied(self.averages)
         return [
             Member(
                 seed,
-                copied({n: t[k] for n, t in (self.learned | self.buffers).items()}),
+                {n: t[k] for n, t in networks.items()},
                 {
                     name: {
                         # Per-parameter state is stacked as the parameter is; step counts are shared.
-                        key: v[k].clone() if lies_as(v, self.learned[name]) else v
+                        key: v[k] if lies_as(v, self.learned[name]) else v
                         for key, v in state.items()
                     }
                     for name, state in saved.items()
                 },
-                copied({n: t[k] for n, t in self.averages.items()}),
+                {n: t[k] for n, t in averages.items()},
             )
             for k, seed in enumerate(self.seeds)
         ]
+
+    @torch.no_grad()
+    def finite(self) -> list[bool]:
+        everything = (self.learned | self.buffers).values()
+        sound = [t.isfinite().reshape(len(self.seeds), -1).all(dim=1) for t in everything]
+        found: list[bool] = torch.stack(sound).all(dim=0).tolist()
+        return found
 
     def state(self, index: int) -> dict[str, Tensor]:
         return {n: t.detach()[index] for n, t in (self.learned | self.buffers).items()}
