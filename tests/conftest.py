@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -10,6 +11,9 @@ from omegaconf import DictConfig
 
 from gan_lab.assembly import Experiment, assemble
 from gan_lab.paths import config_dir
+
+if TYPE_CHECKING:
+    from killing import Starter
 
 torch.set_num_threads(1)
 
@@ -88,3 +92,23 @@ def run_cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
         return done.returncode, done.stdout, done.stderr
 
     return call
+
+
+@pytest.fixture(scope="session")
+def starter() -> "Starter":
+    """Starts runs in processes that somebody may kill."""
+    from killing import Starter
+
+    return Starter()
+
+
+@pytest.fixture(scope="module")
+def expected(
+    request: pytest.FixtureRequest, starter: "Starter", tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    """What a run of the module's `WORDS` leaves that nothing has happened to."""
+    from killing import traces
+
+    folder = tmp_path_factory.mktemp("straight")
+    starter.finish(folder, request.module.WORDS)
+    return traces(folder)

@@ -18,6 +18,15 @@ GATED = (
     *("train", "-m", "--config-dir", "mine", *TINY_POINTS, *FEW),
     *("steps=600", "log.every=50", "checkpoint.every=30"),
 )
+LATE = """
+from torch import nn
+class Late(nn.Module):
+    calls = 0
+    def forward(self, x):
+        Late.calls += 1
+        if Late.calls > 40: raise ValueError("too late")
+        return x
+"""
 GATE = """
 import os, signal, time
 from pathlib import Path

@@ -13,11 +13,6 @@ INSTANTS = 9
 
 
 @pytest.fixture(scope="module")
-def starter() -> Starter:
-    return Starter()
-
-
-@pytest.fixture(scope="module")
 def straight(starter: Starter, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], int]:
     """What a run leaves that nothing happens to, and in how many file operations."""
     folder = tmp_path_factory.mktemp("straight")

@@ -14,18 +14,6 @@ from killing import EVERYTHING_OFTEN, Starter, _run, differences, traces
 WORDS = (*TINY_POINTS, *EVERYTHING_OFTEN)
 
 
-@pytest.fixture(scope="module")
-def starter() -> Starter:
-    return Starter()
-
-
-@pytest.fixture(scope="module")
-def expected(starter: Starter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("straight")
-    starter.finish(folder, WORDS)
-    return traces(folder)
-
-
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

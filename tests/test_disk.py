@@ -15,19 +15,6 @@ from killing import EVERYTHING_OFTEN, Starter, _lines, _run, _status, difference
 WORDS = (*TINY_POINTS, *EVERYTHING_OFTEN, "steps=400")
 
 
-@pytest.fixture(scope="module")
-def starter() -> Starter:
-    return Starter()
-
-
-@pytest.fixture(scope="module")
-def expected(starter: Starter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What a run leaves that nothing has happened to."""
-    folder = tmp_path_factory.mktemp("straight")
-    starter.finish(folder, WORDS)
-    return traces(folder)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of eight megabytes in memory."""

@@ -13,11 +13,6 @@ from killing import EVERYTHING_OFTEN, Starter, _lines, _status, differences, kil
 IMAGES = (*TINY_IMAGES, "features=raw", "metric=[kid,sliced_wasserstein]")
 
 
-@pytest.fixture(scope="module")
-def starter() -> Starter:
-    return Starter()
-
-
 @pytest.mark.parametrize(("words", "kills"), [(TINY_POINTS, 16), (IMAGES, 8)], ids=["points", "images"])
 def test_killed_runs_end_in_the_same_bits(
     words: tuple[str, ...], kills: int, starter: Starter, tmp_path: Path

@@ -11,21 +11,12 @@ from pathlib import Path
 import pytest
 import slurm
 from conftest import TINY_POINTS
-from sweeping import FEW, GATED, Gate, outcomes, started, statuses, until, weights
+from sweeping import FEW, GATED, LATE, Gate, outcomes, started, statuses, until, weights
 
 # One Slurm and one Ray at a time: the workers of pytest-xdist share a machine.
 pytestmark = pytest.mark.xdist_group("launchers")
 
 Cli = Callable[..., tuple[int, str, str]]
-LATE = """
-from torch import nn
-class Late(nn.Module):
-    calls = 0
-    def forward(self, x):
-        Late.calls += 1
-        if Late.calls > 40: raise ValueError("too late")
-        return x
-"""
 BOTH = "activation=gated_relu,gated_elu"
 PRESETS = {
     "cores": ("hydra/launcher=cores", "hydra.launcher.n_jobs=2"),

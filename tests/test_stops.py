@@ -54,18 +54,6 @@ def hold_at_the_beginning(reached: Path, go: Path) -> None:
     training.assemble = held
 
 
-@pytest.fixture(scope="module")
-def starter() -> Starter:
-    return Starter()
-
-
-@pytest.fixture(scope="module")
-def expected(starter: Starter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    folder = tmp_path_factory.mktemp("straight")
-    starter.finish(folder, WORDS)
-    return traces(folder)
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_leaves_a_checkpoint_of_the_very_step(
     name: str, starter: Starter, expected: dict[str, object], tmp_path: Path

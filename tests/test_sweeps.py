@@ -12,7 +12,7 @@ from conftest import TINY_POINTS
 from filelock import FileLock
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
-from sweeping import GATED, Gate, outcomes, started, until
+from sweeping import GATED, LATE, Gate, outcomes, started, until
 
 from gan_lab import train
 from gan_lab.errors import ConfigurationError, Failed
@@ -21,14 +21,7 @@ from gan_lab.runs import Status
 
 Cli = Callable[..., tuple[int, str, str]]
 FEW = ("steps=4", "log.every=2", "samples.every=0", "metrics.every=0", "diagnostics.every=0")
-OWN = """
-from torch import nn
-class Late(nn.Module):
-    calls = 0
-    def forward(self, x):
-        Late.calls += 1
-        if Late.calls > 40: raise ValueError("too late")
-        return x
+OWN = f"""{LATE}
 class Greedy(nn.Module):
     calls = 0
     def forward(self, x):
