@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from benchmarks.rows import ROWS
+from gan_lab.runs.folder.folder import versions
 
-from gan_lab.devices import describe_device, select_device
-from gan_lab.runs import versions
+from gan_lab.utils.devices import describe_device, select_device
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from gan_lab.atlas.curves import Numbers, Unknown
+from gan_lab.atlas.function import Scalars, UndeterminedError
 
-Function = Callable[[Numbers], Numbers]
+Function = Callable[[Scalars], Scalars]
 
 CORE = 16
 CELLS = 2**15
@@ -37,26 +37,26 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Samples:
+class GridSamples:
     """x ascending, (N,); v = f(x); scale, how much v moves near 0.
 
     Where f overflows far out, that end stops before it.
     """
 
-    x: Numbers
-    v: Numbers
+    x: Scalars
+    v: Scalars
     scale: float
 
     @property
     def core(self) -> slice:
         return slice(*np.searchsorted(self.x, [-CORE, CORE + 1e-9]))
 
-    def mirrored(self) -> "Samples":
-        return Samples(self.x, -self.v, self.scale)
+    def mirrored(self) -> "GridSamples":
+        return GridSamples(self.x, -self.v, self.scale)
 
 
-def sample(f: Function) -> Samples:
-    """Raises `Unknown` where f is not finite on [-16, 16]."""
+def sample(f: Function) -> GridSamples:
+    """Raises `UndeterminedError` where f is not finite on [-16, 16]."""
     core = np.linspace(-CORE, CORE, CELLS + 1)
     steps = 128 * (OCTAVES[1] - OCTAVES[0])
     # A regular grid would always meet a periodic function at the same phases.
@@ -67,15 +67,15 @@ def sample(f: Function) -> Samples:
     bad = x[~np.isfinite(v)]
     inside = bad[np.abs(bad) <= CORE]
     if inside.size:
-        raise Unknown(f"not finite at x = {inside[np.argmin(np.abs(inside))]:.3g}")
+        raise UndeterminedError(f"not finite at x = {inside[np.argmin(np.abs(inside))]:.3g}")
     left, right = bad[bad < 0].max(initial=-np.inf), bad[bad > 0].min(initial=np.inf)
     keep = (x > left) & (x < right)
     x, v = x[keep], v[keep]
     near = v[np.abs(x) <= 5]
-    return Samples(x, v, float(np.ptp(near)) or float(np.abs(near).max()) or 1.0)
+    return GridSamples(x, v, float(np.ptp(near)) or float(np.abs(near).max()) or 1.0)
 
 
-def bounds(f: Function, s: Samples, places: tuple[float, ...]) -> Bounds:
+def bounds(f: Function, s: GridSamples, places: tuple[float, ...]) -> Bounds:
     """Of ``f``, whose samples are ``s`` and which jumps at ``places``."""
     values = _few_values(f, s)
     if len(values) > 1 and not places:  # Without a jump all between them are values too.
@@ -92,7 +92,7 @@ def bounds(f: Function, s: Samples, places: tuple[float, ...]) -> Bounds:
     )
 
 
-def jumps(f: Function, s: Samples) -> tuple[float, ...]:
+def jumps(f: Function, s: GridSamples) -> tuple[float, ...]:
     """Where on [-16, 16] f jumps, ascending; at most 64 places."""
     x, v = s.x[s.core], s.v[s.core]
     step = np.abs(np.diff(v))
@@ -110,7 +110,7 @@ def jumps(f: Function, s: Samples) -> tuple[float, ...]:
     return tuple(sorted({round(float(place), 6) + 0.0 for place in found}))
 
 
-def is_monotone(s: Samples) -> bool:
+def is_monotone(s: GridSamples) -> bool:
     """Nowhere falling or nowhere rising, up to rounding, over all samples."""
     step = np.diff(s.v)
     rounding = 16 * np.finfo(np.float64).eps * np.maximum(np.abs(s.v[:-1]), np.abs(s.v[1:]))
@@ -118,7 +118,7 @@ def is_monotone(s: Samples) -> bool:
     return bool((step >= -slack).all() or (step <= slack).all())
 
 
-def _supremum(f: Function, s: Samples) -> tuple[float | None, bool]:
+def _supremum(f: Function, s: GridSamples) -> tuple[float | None, bool]:
     tails = [_tail(f, s, side) for side in (-1, 1)]
     if any(grows for grows, _ in tails):
         return math.inf, False
@@ -143,7 +143,7 @@ def _supremum(f: Function, s: Samples) -> tuple[float | None, bool]:
     return limit, any(_reaches(f, s, side, limit) for side in nearest if limits[side] >= limit - slack)
 
 
-def _tail(f: Function, s: Samples, side: int) -> tuple[bool | None, float | None]:
+def _tail(f: Function, s: GridSamples, side: int) -> tuple[bool | None, float | None]:
     """(whether f grows above all bounds, its limit if it has one) for x towards ``side`` infinity.
 
     Three windows, each a third of the octaves: growth that does not slow down from window to window has no
@@ -167,7 +167,7 @@ def _tail(f: Function, s: Samples, side: int) -> tuple[bool | None, float | None
     return False, float(c + ahead) if abs(ahead) <= 2 * abs(c - b) else float(c)
 
 
-def _peak(f: Function, s: Samples, place: int) -> tuple[float | None, bool]:
+def _peak(f: Function, s: GridSamples, place: int) -> tuple[float | None, bool]:
     """(the maximum around sample ``place``, whether it is a value of f); None where f has a pole."""
     low, high = s.x[max(place - 1, 0)], s.x[min(place + 1, s.x.size - 1)]
     at, best, early = s.x[place], s.v[place], math.inf
@@ -194,7 +194,7 @@ def _peak(f: Function, s: Samples, place: int) -> tuple[float | None, bool]:
     return float(max(best, value) if reached else best), bool(reached)
 
 
-def _reaches(f: Function, s: Samples, side: int, limit: float) -> bool:
+def _reaches(f: Function, s: GridSamples, side: int, limit: float) -> bool:
     """Whether f is flat at its limit from some x on, as ReLU is, or only gets ever closer.
 
     What is left is 1e-2, 1e-5 and 1e-8 at three places. On the way to a flat part these lie ever closer
@@ -222,7 +222,7 @@ def _reaches(f: Function, s: Samples, side: int, limit: float) -> bool:
     return bool((v[between[0] : between[-1]] >= limit - 1e-12 * s.scale).any())
 
 
-def _few_values(f: Function, s: Samples) -> tuple[float, ...]:
+def _few_values(f: Function, s: GridSamples) -> tuple[float, ...]:
     """Up to four values that f takes everywhere, save single points such as a kink."""
     beside = f(s.x[s.core][:-1] + 0.37 * 2 * CORE / CELLS)  # Kinks tend to lie on the grid.
     v = np.concatenate([beside, s.v[np.abs(s.x) > CORE]])

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
 
-from gan_lab.configuration import build_activation
-from gan_lab.errors import ConfigurationError, GanLabError
-from gan_lab.messages import explain, is_about_the_configuration
-from gan_lab.paths import config_dir
+from gan_lab.config.build import build_activation
+from gan_lab.config.errors import explain, is_about_the_configuration
+from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.paths import config_dir
 
 
 @dataclass(frozen=True)

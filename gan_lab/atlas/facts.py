@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from gan_lab.atlas.bounds import Bounds, Samples, bounds, is_monotone, jumps, sample
-from gan_lab.atlas.curves import Curve, Numbers, Unknown
-from gan_lab.errors import ConfigurationError
-from gan_lab.initialisation import second_moment_gain
+from gan_lab.atlas.bounds import Bounds, GridSamples, bounds, is_monotone, jumps, sample
+from gan_lab.atlas.function import Curve, Scalars, UndeterminedError
+from gan_lab.gan.initialization import second_moment_gain
+from gan_lab.utils.errors import ConfigurationError
 
 # What torch.nn.init.calculate_gain calls the modules that it knows.
 _CALCULATE_GAIN: dict[type[nn.Module], str] = {
@@ -28,9 +28,9 @@ _CALCULATE_GAIN: dict[type[nn.Module], str] = {
 class Drawing:
     """f and f' for a picture: three arrays (N,); ``slope`` is NaN where it jumps or is not known."""
 
-    x: Numbers
-    value: Numbers
-    slope: Numbers
+    x: Scalars
+    value: Scalars
+    slope: Scalars
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def facts(activation: nn.Module) -> Facts:
     try:
         curve = Curve(activation)
         s = sample(curve.value)
-    except Unknown as why:
+    except UndeterminedError as why:
         return replace(known, notes=(str(why),))
     notes = [] if _same_in_training(activation) else ["random in training; this is its evaluation mode"]
     breaks = jumps(curve.value, s)
@@ -76,7 +76,7 @@ def facts(activation: nn.Module) -> Facts:
         _agree(s, d, breaks)
         kinks = jumps(curve.slope, d)
         slope, gain_backward = bounds(curve.slope, d, kinks), _gain(curve, d)
-    except Unknown as why:
+    except UndeterminedError as why:
         notes.append(f"derivative: {why}")
         slope, kinks, gain_backward = None, None, None
     return replace(
@@ -100,8 +100,8 @@ def calculated_gain(activation: nn.Module) -> float | None:
     return None if name is None else float(nn.init.calculate_gain(name, slope))  # type: ignore[arg-type]
 
 
-def _agree(s: Samples, d: Samples, breaks: tuple[float, ...]) -> None:
-    """Raise `Unknown` where the derivative's mean over a block of cells is not the function's slope there.
+def _agree(s: GridSamples, d: GridSamples, breaks: tuple[float, ...]) -> None:
+    """Raise `UndeterminedError` where the derivative's mean over a block of cells is not the function's slope there.
 
     A straight-through estimator, say, hands autograd a derivative that is not the function's own.
     """
@@ -119,7 +119,7 @@ def _agree(s: Samples, d: Samples, breaks: tuple[float, ...]) -> None:
         wrong &= ~((edges[:-1] - cell <= place) & (place <= edges[1:] + cell))
     if wrong.any():
         where = edges[int(np.argmax(wrong))]
-        raise Unknown(f"what autograd says is not the function's slope near x = {where:.3g}")
+        raise UndeterminedError(f"what autograd says is not the function's slope near x = {where:.3g}")
 
 
 def _lipschitz(slope: Bounds | None) -> float | None:
@@ -134,7 +134,7 @@ def _both_signs(slope: Bounds | None) -> bool:
     )
 
 
-def _gain(module: nn.Module, s: Samples) -> float | None:
+def _gain(module: nn.Module, s: GridSamples) -> float | None:
     """None where a coarser grid gives another number, as around a pole."""
     try:
         gain = second_moment_gain(module)

@@ -15,6 +15,9 @@ COMMANDS = {
     "activations": "The atlas: what each activation is as a function, and what it costs here.",
 }
 
+# The package has one file called train.py, and it is not this one.
+COMMAND_MODULES = {"train": "training"}
+
 
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help without importing them."""
@@ -38,7 +41,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = import_module(f"gan_lab.cli.{cmd_name}").command
+        found = import_module(f"gan_lab.cli.{COMMAND_MODULES.get(cmd_name, cmd_name)}").command
         assert isinstance(found, click.Command)
         return found
 

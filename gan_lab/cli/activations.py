@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gan_lab.cli.failures import one_sentence
+from gan_lab.cli.errors import one_sentence
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -39,10 +39,10 @@ def command(
         from tqdm import tqdm
 
         from gan_lab import atlas
-        from gan_lab.atlas.picture import check_format, draw
+        from gan_lab.atlas.plot import check_format, draw
         from gan_lab.atlas.table import data, text
-        from gan_lab.devices import describe_device, select_device
-        from gan_lab.errors import ConfigurationError, GanLabError
+        from gan_lab.utils.devices import describe_device, select_device
+        from gan_lab.utils.errors import ConfigurationError, GanLabError
 
         if output is not None:
             check_format(output)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gan_lab.cli.failures import one_sentence
+from gan_lab.cli.errors import one_sentence
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,11 +36,11 @@ def command(
     What stands there already, made in the same way from the same weights, is skipped.
     """
     with one_sentence():
-        from gan_lab.devices import select_device
-        from gan_lab.errors import GanLabError
-        from gan_lab.jobs.evaluation import Changes, evaluate
+        from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
+        from gan_lab.utils.devices import select_device
+        from gan_lab.utils.errors import GanLabError
 
-        changes = Changes(features, metrics or None, samples)
+        changes = EvalOverrides(features, metrics or None, samples)
         done, failed = evaluate(folder, changes, select_device(device), again=again, trust=trust)
         if as_json:
             click.echo(json.dumps({str(one.folder): one.results for one in done}, indent=2))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gan_lab.cli.failures import one_sentence
+from gan_lab.cli.errors import one_sentence
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -19,7 +19,7 @@ def command(folder: Path, as_json: bool) -> None:
     The score is the median of the last one over seeds; a seed that diverged counts as the worst.
     """
     with one_sentence():
-        from gan_lab.report.listing import listing
+        from gan_lab.runs.listing import listing
 
         studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
         if as_json:
@@ -32,7 +32,7 @@ def command(folder: Path, as_json: bool) -> None:
 
 
 def _table(study: Mapping[str, Any]) -> str:
-    from gan_lab.tables import aligned
+    from gan_lab.utils.text import align_columns
 
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
@@ -43,7 +43,7 @@ def _table(study: Mapping[str, Any]) -> str:
     rows += [_row(run, shared is None) for run in runs]
     count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
     lines = [f"{study['folder']}  ({count})"]
-    lines += [f"  {line}" for line in aligned(rows, left=(0, 1))] if runs else []
+    lines += [f"  {line}" for line in align_columns(rows, left=(0, 1))] if runs else []
     lines += [f"  damaged: {name}: {why}" for name, why in study["damaged"].items()]
     if study["put_aside"]:
         lines.append(f"  put aside by rerun=true: {study['put_aside']}")
@@ -51,8 +51,8 @@ def _table(study: Mapping[str, Any]) -> str:
 
 
 def _row(run: Mapping[str, Any], named: bool) -> tuple[str, ...]:
-    from gan_lab.report.words import number
-    from gan_lab.tables import in_words
+    from gan_lab.report.text import number
+    from gan_lab.utils.text import format_duration
 
     measured = run["metric"] is not None
     score = number(run["median"], "failed") if measured else ""
@@ -63,5 +63,5 @@ def _row(run: Mapping[str, Any], named: bool) -> tuple[str, ...]:
         str(len(run["seeds"])),
         ", ".join(run["diverged"]) or "",
         f"{run['metric']} {score}" if measured and named else score,
-        in_words(run["age_seconds"]),
+        format_duration(run["age_seconds"]),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gan_lab.cli.failures import one_sentence
+from gan_lab.cli.errors import one_sentence
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,8 +30,8 @@ def command(
     reference that is chosen here, after the runs, is marked as such on the page.
     """
     with one_sentence():
-        from gan_lab.report.collect import collect, find_study
         from gan_lab.report.write import write
+        from gan_lab.runs.study import collect, find_study
 
         folder = find_study(study)
         output = output or folder / "report"
@@ -52,28 +52,28 @@ def command(
 
 
 def _table(part: Mapping[str, Any], metric: str) -> list[str]:
-    from gan_lab.report import words
-    from gan_lab.tables import aligned
+    from gan_lab.report import text
+    from gan_lab.utils.text import align_columns
 
     reference = part["reference"]
-    score = f"{metric} (IQM)" if "name" in part else "normalised"
+    score = f"{metric} (IQM)" if "name" in part else "normalized"
     rows = [("", "activation", score, "interval", f"vs {reference}", "p", "rank", "best", "seeds", "failed")]
     for row in part["rows"]:
         rows.append(
             (
                 "=" if row["tied_with_best"] and len(part["tied"]) > 1 else "",
                 row["name"],
-                words.score(row["iqm"]),
-                words.interval(row["interval"]),
-                "reference" if row["reference"] else words.signed(row["difference"]),
-                words.p_value(row["p_holm"]),
-                words.ranks(row["rank_interval"]),
-                words.percent(row["p_best"]),
+                text.score(row["iqm"]),
+                text.interval(row["interval"]),
+                "reference" if row["reference"] else text.signed(row["difference"]),
+                text.p_value(row["p_holm"]),
+                text.ranks(row["rank_interval"]),
+                text.percent(row["p_best"]),
                 str(row["seeds"]),
                 str(row["failures"]),
             )
         )
-    lines = aligned(rows, left=(0, 1))
+    lines = align_columns(rows, left=(0, 1))
     if len(part["tied"]) > 1:
         lines.append("= cannot be told from the best")
     return lines

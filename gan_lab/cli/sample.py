@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gan_lab.cli.failures import one_sentence
+from gan_lab.cli.errors import one_sentence
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Draw samples of the generator in the folder RUN, finished or still running."""
     with one_sentence():
-        from gan_lab.devices import select_device
-        from gan_lab.jobs.sampling import draw, load
+        from gan_lab.runs.load import draw, load
+        from gan_lab.utils.devices import select_device
 
         trained = load(run, trust)
         seed = trained.seeds[0] if seed is None else seed

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_lab.errors import ConfigurationError, DataError
+from gan_lab.utils.errors import ConfigurationError, DataError
 
 
-class Samples(ABC):
+class Dataset(ABC):
     """N samples: ``data`` (N, *shape), uint8 images or float32 points; ``labels`` (N,) int64 or None.
 
     ``data`` may be mapped from a read-only file: it is indexed, never written to. Labels stay on the CPU.
@@ -31,7 +31,7 @@ class Samples(ABC):
         *,
         name: str,
         labels: Tensor | None = None,
-        held_out: "Callable[[], Samples] | None" = None,
+        held_out: "Callable[[], Dataset] | None" = None,
         classifier: str | None = None,
     ) -> None:
         if not len(data):
@@ -44,7 +44,7 @@ class Samples(ABC):
             )
         self.data, self.name, self.labels = data, name, labels
         self.held_out, self.classifier = held_out, classifier
-        self.channels: Samples | None = None
+        self.channels: Dataset | None = None
         self.device = data.device
 
     @property
@@ -55,7 +55,7 @@ class Samples(ABC):
     def __len__(self) -> int:
         return len(self.data)
 
-    def to(self, device: torch.device) -> "Samples":
+    def to(self, device: torch.device) -> "Dataset":
         """Have batches made on ``device``; the data move there if they leave half of its memory free."""
         self.device = device
         if device.type != "cuda" or self._bytes < torch.cuda.mem_get_info(device)[0] / 2:
@@ -111,7 +111,7 @@ def check_size(size: object) -> None:
         raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
 
 
-class Images(Samples):
+class Images(Dataset):
     """``data``: (N, C, H, W) uint8; batches are in [-1, 1]."""
 
     def _decode(self, gathered: Tensor) -> Tensor:
@@ -134,8 +134,8 @@ class Images(Samples):
         return grid.to(torch.uint8)
 
 
-class Points(Samples):
-    """``data``: (N, 2) float32 drawn from a mixture of Gaussians at ``centres`` (K, 2), each with ``std``."""
+class Points(Dataset):
+    """``data``: (N, 2) float32 drawn from a mixture of Gaussians at ``centers`` (K, 2), each with ``std``."""
 
     def __init__(
         self,
@@ -143,13 +143,13 @@ class Points(Samples):
         *,
         name: str,
         labels: Tensor,
-        centres: Tensor,
+        centers: Tensor,
         std: float,
-        held_out: Callable[[], Samples] | None = None,
+        held_out: Callable[[], Dataset] | None = None,
     ) -> None:
         super().__init__(data, name=name, labels=labels, held_out=held_out)
-        self.centres, self.std = centres, std
-        self.modes = (centres, std)
+        self.centers, self.std = centers, std
+        self.modes = (centers, std)
 
     def draw(self, samples: Tensor) -> Tensor:
         """Scatter plot over the true modes, marked by crosses; the axes are those of the data."""
@@ -170,9 +170,9 @@ class Points(Samples):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        limit = 1.3 * float(self.centres.abs().max()) + 3 * self.std
+        limit = 1.3 * float(self.centers.abs().max()) + 3 * self.std
         figure = Figure(figsize=(4, 4), dpi=100)
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0.13, 0.07, 0.85, 0.85), xlim=(-limit, limit), ylim=(-limit, limit))
-        axes.scatter(self.centres[:, 0], self.centres[:, 1], marker="+", c="tab:red", s=60, zorder=3)
+        axes.scatter(self.centers[:, 0], self.centers[:, 1], marker="+", c="tab:red", s=60, zorder=3)
         return canvas, axes, limit

@@ -7,23 +7,23 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gan_lab.datasets.base import Images, check_size
-from gan_lab.errors import ConfigurationError
-from gan_lab.memory import require_memory
-from gan_lab.seeding import stream
+from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.memory import require_memory
+from gan_lab.utils.seeding import stream
 
 TRAINING = 1200
 OTHER = {"train": "test", "test": "train"}
 
 
-def digits(size: int = 16, split: str = "train", name: str = "digits") -> Images:
-    """1,797 grey images of 8x8 pixels in 17 shades (Alpaydin and Kaynak 1998), resized bilinearly.
+def load_digits(size: int = 16, split: str = "train", name: str = "digits") -> Images:
+    """1,797 gray images of 8x8 pixels in 17 shades (Alpaydin and Kaynak 1998), resized bilinearly.
 
     ``split``: train (1,200) and test (597) of one fixed shuffling, or all.
     """
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits as sklearn_digits
 
     check_size(size)
-    bunch = load_digits()
+    bunch = sklearn_digits()
     shades = torch.from_numpy(bunch.images).float()[:, None] * (255 / 16)
     order = torch.randperm(len(shades), generator=stream(0, "digits split"))
     splits: dict[str, Tensor] = {
@@ -43,6 +43,6 @@ def digits(size: int = 16, split: str = "train", name: str = "digits") -> Images
         torch.cat(parts),
         name=name,
         labels=torch.from_numpy(bunch.target)[rows],
-        held_out=partial(digits, size, other, name) if (other := OTHER.get(split)) else None,
+        held_out=partial(load_digits, size, other, name) if (other := OTHER.get(split)) else None,
         classifier="digits",
     )

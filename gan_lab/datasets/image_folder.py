@@ -20,8 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.datasets.base import Images, check_size
-from gan_lab.errors import ConfigurationError, DataError
-from gan_lab.paths import cache_dir
+from gan_lab.utils.errors import ConfigurationError, DataError
+from gan_lab.utils.paths import cache_dir
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ DECODING = 1  # counts changes of the lines below that give other pixels for the
 AHEAD = 256  # images that may wait in memory until they are written
 
 
-def image_folder(path: str | None, size: int = 64, channels: int = 3, name: str = "image_folder") -> Images:
+def load_image_folder(
+    path: str | None, size: int = 64, channels: int = 3, name: str = "image_folder"
+) -> Images:
     """Every readable image below ``path``: short side resized to ``size``, the middle cut out, N of them.
 
     Grey, palette, alpha (onto white), 16-bit and CMYK images become 1 or 3 ``channels`` of 8 bits, turned
@@ -204,7 +206,7 @@ def _decode(file: Path, size: int, channels: int) -> np.ndarray | str:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits scaled to 8, where Pillow itself would cut off at 255."""
+    """Gray of 16 or 32 bits scaled to 8, where Pillow itself would cut off at 255."""
     if not image.mode.startswith("I") and image.mode != "F":
         return image
     deep = np.nan_to_num(np.asarray(image, dtype=np.float64))

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from gan_lab.datasets.base import Points
-from gan_lab.errors import ConfigurationError
-from gan_lab.memory import require_memory
-from gan_lab.seeding import stream
+from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.memory import require_memory
+from gan_lab.utils.seeding import stream
 
 
-def ring(
+def make_ring(
     modes: int = 8,
     radius: float = 1.0,
     std: float = 0.01,
@@ -25,11 +25,11 @@ def ring(
     require_memory(64 * size + 64 * modes, f"dataset.size={size} with dataset.modes={modes}")
     # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
-    centres = torch.stack([angles.cos(), angles.sin()], 1) * radius
-    return _mixture(centres, std, size, data_seed, name)
+    centers = torch.stack([angles.cos(), angles.sin()], 1) * radius
+    return _mixture(centers, std, size, data_seed, name)
 
 
-def grid(
+def make_grid(
     side: int = 5,
     spacing: float = 2.0,
     std: float = 0.05,
@@ -45,18 +45,18 @@ def grid(
 
 
 def _mixture(
-    centres: Tensor, std: float, size: int, data_seed: int, name: str, part: str = "mixture"
+    centers: Tensor, std: float, size: int, data_seed: int, name: str, part: str = "mixture"
 ) -> Points:
     generator = stream(data_seed, part)
-    labels = torch.randint(len(centres), (size,), generator=generator)
-    points = centres[labels] + std * torch.randn(size, 2, generator=generator, dtype=torch.float64)
+    labels = torch.randint(len(centers), (size,), generator=generator)
+    points = centers[labels] + std * torch.randn(size, 2, generator=generator, dtype=torch.float64)
     return Points(
         points.float(),
         name=name,
         labels=labels,
-        centres=centres.float(),
+        centers=centers.float(),
         std=std,
-        held_out=partial(_mixture, centres, std, size, data_seed, name, "held-out mixture"),
+        held_out=partial(_mixture, centers, std, size, data_seed, name, "held-out mixture"),
     )
 
 

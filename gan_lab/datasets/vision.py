@@ -14,18 +14,18 @@ from filelock import FileLock
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from gan_lab.datasets.base import Images, Samples, check_size
+from gan_lab.datasets.base import Dataset, Images, check_size
 from gan_lab.datasets.image_folder import cached_images
-from gan_lab.errors import ConfigurationError, DataError
-from gan_lab.files import in_short, patience
-from gan_lab.memory import require_memory
-from gan_lab.paths import cache_dir
-from gan_lab.seeding import stream
+from gan_lab.utils.errors import ConfigurationError, DataError
+from gan_lab.utils.files import connect_timeout, truncate
+from gan_lab.utils.memory import require_memory
+from gan_lab.utils.paths import cache_dir
+from gan_lab.utils.seeding import stream
 
 OTHER = {"train": "test", "test": "train"}
 
 
-def torchvision_images(
+def load_torchvision(
     dataset: Callable[..., Any],
     name: str,
     size: int | None = None,
@@ -52,11 +52,11 @@ def torchvision_images(
         _resized(data, size),
         name=name,
         labels=None if labels is None else torch.as_tensor(np.asarray(labels)).long(),
-        held_out=partial(torchvision_images, dataset, name, size, OTHER[split], root),
+        held_out=partial(load_torchvision, dataset, name, size, OTHER[split], root),
     )
 
 
-def stacked_mnist(
+def load_stacked_mnist(
     name: str = "stacked_mnist",
     size: int | None = None,
     split: str = "train",
@@ -70,13 +70,13 @@ def stacked_mnist(
     if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
         raise ConfigurationError(f"dataset.triples must be a whole number of at least 1, got {triples!r}")
     require_memory(64 * triples, f"dataset.triples={triples}")
-    digits = torchvision_images(MNIST, name, size, split, root)
+    digits = load_torchvision(MNIST, name, size, split, root)
     chosen = torch.randint(len(digits), (triples, 3), generator=stream(data_seed, "stacked_mnist"))
     return StackedDigits(
         digits,
         chosen,
         name=name,
-        held_out=partial(stacked_mnist, name, size, OTHER[split], root, triples, data_seed),
+        held_out=partial(load_stacked_mnist, name, size, OTHER[split], root, triples, data_seed),
     )
 
 
@@ -87,7 +87,7 @@ class StackedDigits(Images):
     """
 
     def __init__(
-        self, digits: Images, triples: Tensor, *, name: str, held_out: Callable[[], Samples] | None = None
+        self, digits: Images, triples: Tensor, *, name: str, held_out: Callable[[], Dataset] | None = None
     ) -> None:
         assert digits.labels is not None
         labels = digits.labels[triples] @ torch.tensor([100, 10, 1])
@@ -110,7 +110,9 @@ class StackedDigits(Images):
         return self.data[self.triples[indices]]
 
 
-def celeba(name: str = "celeba", size: int = 64, split: str = "train", root: str | None = None) -> Images:
+def load_celeba(
+    name: str = "celeba", size: int = 64, split: str = "train", root: str | None = None
+) -> Images:
     """Aligned and cropped CelebA faces (Liu et al. 2015), through the same cache as a folder of images."""
     from torchvision.datasets import CelebA
 
@@ -119,7 +121,7 @@ def celeba(name: str = "celeba", size: int = 64, split: str = "train", root: str
     found = _downloaded(CelebA, name, _root(root), split=split)
     folder = Path(found.root).absolute() / found.base_folder / "img_align_celeba"
     files = [folder / file for file in found.filename]
-    held_out = partial(celeba, name, size, OTHER[split], root)
+    held_out = partial(load_celeba, name, size, OTHER[split], root)
     return Images(
         cached_images(folder, files, size=size, channels=3, part=split), name=name, held_out=held_out
     )
@@ -134,12 +136,12 @@ def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any
                 return dataset(root=str(root), download=False, **which)
             except RuntimeError:
                 # Jobs of a sweep that start together download once: torchvision looks again inside the lock.
-                with _one_at_a_time(getattr(dataset, "__name__", name)), patience():
+                with _one_at_a_time(getattr(dataset, "__name__", name)), connect_timeout():
                     return dataset(root=str(root), download=True, **which)
     except (
         Exception
     ) as error:  # files and networks fail in every way: URLError, TimeoutError, BadZipFile, ...
-        reason = in_short(str(error)) or type(error).__name__
+        reason = truncate(str(error)) or type(error).__name__
         raise DataError(
             f"dataset={name} cannot be read from {root} or downloaded to it ({reason}): "
             "put its files there as torchvision lays them out, or set dataset.root to where they are"

@@ -6,15 +6,12 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-from gan_lab.report import commands, evidence, words
+from gan_lab.report import commands, details, text
 from gan_lab.report.candidates import order
-from gan_lab.report.collect import Study
-from gan_lab.report.protocol import limits, protocol
-from gan_lab.report.ranking import by_candidate, ranking, side_by_side
-from gan_lab.report.scores import (
+from gan_lab.report.entries import (
     Entry,
-    Member,
     Primary,
+    StudyRun,
     entries,
     members,
     primary,
@@ -22,14 +19,17 @@ from gan_lab.report.scores import (
     refuse_mixtures,
     spec_of,
 )
-from gan_lab.report.wall import wall
+from gan_lab.report.protocol import limits, protocol
+from gan_lab.report.ranking import by_candidate, ranking, side_by_side
+from gan_lab.report.sample_grid import wall
+from gan_lab.runs.study import Study
 
 Report = dict[str, Any]
 FORMAT = 1
 SEED = 0  # of the bootstrap and the permutations, told in the report
 
 
-def analyse(study: Study, *, primary_asked: str | None = None, reference_asked: str | None = None) -> Report:
+def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: str | None = None) -> Report:
     """The report on a study; nothing in it is a NaN or an infinity.
 
     ``primary_asked`` and ``reference_asked`` replace what the runs declared, which the report then says.
@@ -65,12 +65,12 @@ def analyse(study: Study, *, primary_asked: str | None = None, reference_asked: 
             "declared": declared_reference,
         },
         "verdict": {
-            "text": words.verdict(main, metric, where),
+            "text": text.verdict(main, metric, where),
             "winner": main["winner"],
             "tied": main["tied"],
             "exploratory": main["exploratory"],
-            "power": words.power(main, metric),
-            "bias": words.bias(main, metric),
+            "power": text.power(main, metric),
+            "bias": text.bias(main, metric),
             "rerun": _rerun(main, found, study.name),
         },
         "settings": settings,
@@ -81,7 +81,7 @@ def analyse(study: Study, *, primary_asked: str | None = None, reference_asked: 
         "aside": study.aside,
         "notes": list(dict.fromkeys(notes)),
         "protocol": told,
-        "method": words.method(main),
+        "method": text.method(main),
         "limits": limits(found, dict(told)),
     }
     finite: Report = without_infinities(report)
@@ -146,16 +146,16 @@ def _setting(
         row["scores"] = [
             {"seed": e.seed.number, "state": e.state, "value": e.score(metric.name)} for e in own
         ]
-    told = evidence.histories(groups)
+    told = details.histories(groups)
     return {
         "name": name,
         "values": found[0].member.values,
         "floor": spec_of(found, metric.name)["floor"] if any(e.seed.results for e in found) else None,
         **ranked,
-        "curves": evidence.curves(told, metric),
-        "health": evidence.health(told),
-        "secondary": evidence.secondary(groups, metric, notes),
-        "grid": evidence.grid(groups, metric),
+        "curves": details.curves(told, metric),
+        "health": details.health(told),
+        "secondary": details.secondary(groups, metric, notes),
+        "grid": details.grid(groups, metric),
         "wall": wall(groups),
     }
 
@@ -196,7 +196,7 @@ def _rerun(main: Mapping[str, Any], found: Sequence[Entry], study: str) -> dict[
     return {"name": best, "command": commands.fresh_seeds(runs, latest + 1, count, study)}
 
 
-def _run(member: Member) -> dict[str, Any]:
+def _run(member: StudyRun) -> dict[str, Any]:
     run, status = member.run, member.run.status
     return {
         "name": run.name,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_lab.report.collect import Run
+from gan_lab.runs.study import Run
 
 PLAYERS = ("generator", "discriminator")
 # What a run is watched with, where, and how it is told from others, none of which changes what is compared.

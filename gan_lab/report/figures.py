@@ -68,7 +68,7 @@ def draw_forest(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None
 
 
 def curves(setting: Part, metric: Part) -> Figure:
-    """The metric over steps, a panel a candidate: IQM and quartiles of its seeds, the others in grey."""
+    """The metric over steps, a panel a candidate: IQM and quartiles of its seeds, the others in gray."""
     names = [row["name"] for row in setting["rows"] if setting["curves"][row["name"]]["step"]][:PANELS]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
@@ -119,19 +119,19 @@ def cost(setting: Part, metric: Part) -> Figure | None:
 
 
 def profile(told: Part) -> Figure:
-    """Share of runs that score above a normalised score, over all settings."""
+    """Share of runs that score above a normalized score, over all settings."""
     with styled():
         figure = blank(7.2, 3.6)
         axes = figure.add_subplot()
         bare(axes, "left", "bottom")
         styles = ["-", (0, (5, 2)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5))]
         for place, (name, shares) in enumerate(told["shares"].items()):
-            colour = (ACCENT, WARN, MUTED, INK)[place // 4 % 4]
-            axes.plot(told["thresholds"], shares, color=colour, linestyle=styles[place % 4], label=" " + name)
+            color = (ACCENT, WARN, MUTED, INK)[place // 4 % 4]
+            axes.plot(told["thresholds"], shares, color=color, linestyle=styles[place % 4], label=" " + name)
         legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
         for text in legend.get_texts():
             text.set_parse_math(False)
-        axes.set_xlabel("normalised score (higher is better)")
+        axes.set_xlabel("normalized score (higher is better)")
         axes.set_ylabel("share of seeds above it")
         return figure
 

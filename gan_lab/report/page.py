@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from gan_lab.report import words
+from gan_lab.report import text
 from gan_lab.report.style import inline
 
 HERE = Path(__file__).parent
@@ -26,16 +26,16 @@ def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {
-        "number": _typeset(words.number),
-        "score": _typeset(words.score),
-        "interval": _typeset(words.interval),
-        "signed": _typeset(words.signed),
-        "percent": _typeset(words.percent),
-        "percents": _typeset(words.percents),
-        "ranks": _typeset(words.ranks),
-        "p": _typeset(words.p_value),
+        "number": _typeset(text.number),
+        "score": _typeset(text.score),
+        "interval": _typeset(text.interval),
+        "signed": _typeset(text.signed),
+        "percent": _typeset(text.percent),
+        "percents": _typeset(text.percents),
+        "ranks": _typeset(text.ranks),
+        "p": _typeset(text.p_value),
     }
-    runs = [{**run, "span": words.span(run["seeds"])} for run in report["runs"]]
+    runs = [{**run, "span": text.span(run["seeds"])} for run in report["runs"]]
     return environment.get_template("page.html.jinja").render(
         report={**report, "runs": runs},
         css=Markup((HERE / "page.css").read_text()),
@@ -43,7 +43,7 @@ def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping
         walls=_walls(report["settings"], strips),
         has_health=any(setting["health"] for setting in report["settings"]),
         has_grid=any(setting["grid"] for setting in report["settings"]),
-        trouble=[run | {"happened": said} for run in runs if (said := words.trouble(run))],
+        trouble=[run | {"happened": said} for run in runs if (said := text.trouble(run))],
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_lab.report.candidates import leaves, show
-from gan_lab.report.scores import Entry, Primary
+from gan_lab.report.entries import Entry, Primary
 
 
 def protocol(found: Sequence[Entry], metric: Primary) -> list[tuple[str, str]]:
@@ -35,7 +35,7 @@ def protocol(found: Sequence[Entry], metric: Primary) -> list[tuple[str, str]]:
         ("augmentation", choice("augmentation")),
         ("optimizer", choice("optimizer", *(f"optimizer@{player}_optimizer" for player in players))),
         ("learning rate", rates),
-        ("initialisation", choice("initialisation")),
+        ("initialization", choice("initialization")),
         ("averaged generator", key("ema")),
         ("precision", key("precision")),
         ("engine", _various([run.status.engine for run in runs])),
@@ -117,10 +117,10 @@ def limits(found: Sequence[Entry], told: Mapping[str, str]) -> list[str]:
             f"One architecture ({told.get('model')}) at toy scale, samples of shape {shapes}: "
             "larger networks and images may rank otherwise."
         )
-    if "initialisation" not in varies:
-        kind = told.get("initialisation", "")
+    if "initialization" not in varies:
+        kind = told.get("initialization", "")
         matched = "its gain is matched to each activation" if kind == "matched" else "it is the same for all"
-        said.append(f"One initialisation ({kind}; {matched}): it may suit some activations better.")
+        said.append(f"One initialization ({kind}; {matched}): it may suit some activations better.")
     said.append(
         f"Nothing is known of what comes after step {told.get('steps')}: a slow learner may catch up."
     )

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_lab import statistics
-from gan_lab.report.scores import Entry, Primary
+from gan_lab.report import comparison as statistics
+from gan_lab.report.entries import Entry, Primary
 
 Floats = NDArray[np.float64]
 Rows = dict[str, Any]
@@ -35,7 +35,7 @@ def ranking(
 ) -> Rows:
     """Compare the candidates that all strata have; one stratum is told in the metric's units.
 
-    Several strata are normalised by the statistics, and their scores have no unit: higher is better.
+    Several strata are normalized by the statistics, and their scores have no unit: higher is better.
     """
     names = [name for name in strata[0] if all(name in stratum for stratum in strata)]
     scores = {
@@ -87,7 +87,7 @@ def cost(found: Sequence[Entry]) -> float | None:
 
 def _profile(scores: statistics.Study, seed: int) -> Rows:
     """Performance profiles over all settings: {"thresholds": [...], "shares": {name: [...]}}."""
-    found = statistics.performance_profiles(statistics.normalise(scores), seed=seed)
+    found = statistics.performance_profiles(statistics.normalize(scores), seed=seed)
     first = next(iter(found.values()))
     return {"thresholds": first.thresholds, "shares": {name: own.share for name, own in found.items()}}
 

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, and how a figure becomes a file or a part of the page."""
+"""What all figures share: colors, sizes, and how a figure becomes a file or a part of the page."""
 
 import html
 import io
@@ -75,14 +75,14 @@ def svg(figure: Figure) -> bytes:
 
 
 def inline(figure: Figure, name: str, title: str) -> str:
-    """An ``<svg>`` for the page: its ids are its own, its colours the page's, and it has a title."""
+    """An ``<svg>`` for the page: its ids are its own, its colors the page's, and it has a title."""
     text = _saved(figure, "svg", metadata={"Date": None, "Creator": None}, transparent=True).decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{name}-", text)
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, f"var({variable})")
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, 'DejaVu Sans', sans-serif", text)
     width = re.search(r'<svg[^>]*? width="([\d.]+)pt"', text)
     points = float(width[1]) if width else 600.0

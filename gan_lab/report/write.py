@@ -10,12 +10,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gan_lab.files import write_whole
-from gan_lab.report import figures, maps
-from gan_lab.report.analysis import analyse, table
-from gan_lab.report.collect import Study
+from gan_lab.report import figures, heatmaps
+from gan_lab.report.analysis import analyze, table
 from gan_lab.report.page import page
 from gan_lab.report.style import png, svg
+from gan_lab.runs.study import Study
+from gan_lab.utils.files import atomic_write
 
 Report = dict[str, Any]
 _GAP = 2  # pixels between the cells of a strip
@@ -23,17 +23,17 @@ _GAP = 2  # pixels between the cells of a strip
 
 def write(study: Study, folder: Path, *, primary: str | None = None, reference: str | None = None) -> Report:
     """Write ``index.html``, ``report.json``, ``results.csv`` and ``figures/``; returns the report."""
-    report = analyse(study, primary_asked=primary, reference_asked=reference)
+    report = analyze(study, primary_asked=primary, reference_asked=reference)
     drawn, strips = draw(report), pictures(report)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
-        write_whole(folder / "figures" / f"{name}.png", png(figure))
-        write_whole(folder / "figures" / f"{name}.svg", svg(figure))
+        atomic_write(folder / "figures" / f"{name}.png", png(figure))
+        atomic_write(folder / "figures" / f"{name}.svg", svg(figure))
     for name, picture in {**strips, **walls(report, strips)}.items():
-        write_whole(folder / "figures" / f"{name}.png", picture)
-    write_whole(folder / "results.csv", _csv(table(study)))
-    write_whole(folder / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
-    write_whole(folder / "index.html", page(report, drawn, strips))
+        atomic_write(folder / "figures" / f"{name}.png", picture)
+    atomic_write(folder / "results.csv", _csv(table(study)))
+    atomic_write(folder / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+    atomic_write(folder / "index.html", page(report, drawn, strips))
     return report
 
 
@@ -46,9 +46,9 @@ def draw(report: Mapping[str, Any]) -> dict[str, Figure]:
         if any(curve["step"] for curve in setting["curves"].values()):
             drawn[f"curves-{place}"] = figures.curves(setting, metric)
         if setting["health"]:
-            drawn[f"health-{place}"] = maps.health(setting, metric)
+            drawn[f"health-{place}"] = heatmaps.health(setting, metric)
         if setting["grid"]:
-            drawn[f"grid-{place}"] = maps.grid(setting["grid"], metric)
+            drawn[f"grid-{place}"] = heatmaps.grid(setting["grid"], metric)
         drawn[f"cost-{place}"] = figures.cost(setting, metric)
     if report["overall"] and report["overall"].get("profile"):
         drawn["profile"] = figures.profile(report["overall"]["profile"])
@@ -72,7 +72,7 @@ def walls(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, b
         if rows:
             named = [(row["name"], strips[f"wall-{place}-{number}"]) for number, row in enumerate(rows)]
             across = 4 if setting["wall"]["kind"] == "points" else 1
-            made[f"wall-{place}"] = png(maps.wall(named, across))
+            made[f"wall-{place}"] = png(heatmaps.wall(named, across))
     return made
 
 

@@ -18,7 +18,8 @@ from benchmarks.players import ACTIVATIONS, QUIET, Line, Ours, experiment, image
 
 def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
     """Share of a run's time that each thing the loop tells its observer takes, at default intervals."""
-    from gan_lab import recorder, train
+    from gan_lab import train
+    from gan_lab.training import recorder
 
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, _inside(Path(folder)), _timed(recorder.Recorder, spent):

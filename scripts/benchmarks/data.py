@@ -75,7 +75,7 @@ def data(device: torch.device, quick: bool) -> Iterator[Line]:
 
 
 def _draw(folder: Path, first: int, count: int) -> None:
-    """Discs of any colour and place: what they show does not matter, that they are files does."""
+    """Discs of any color and place: what they show does not matter, that they are files does."""
     place = folder / f"{first:07d}"
     place.mkdir(parents=True)
     random = np.random.default_rng(first)

@@ -8,10 +8,10 @@ from benchmarks.measure import Timed
 from benchmarks.textbook import Textbook
 from hydra import compose, initialize_config_dir
 
-from gan_lab import loop
-from gan_lab.assembly import Experiment, assemble
-from gan_lab.engines import Pair
-from gan_lab.paths import config_dir
+from gan_lab.training import loop
+from gan_lab.training.build import Experiment, build_experiment
+from gan_lab.training.engines import GAN
+from gan_lab.utils.paths import config_dir
 
 Line = dict[str, Any]
 QUIET = ("metrics.every=0", "diagnostics.every=0")
@@ -28,7 +28,7 @@ class Silent:
 def experiment(device: torch.device, *overrides: str) -> Experiment:
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
         cfg = compose("train", overrides=[*QUIET, *overrides])
-    return assemble(cfg, device)
+    return build_experiment(cfg, device)
 
 
 class Ours:
@@ -56,7 +56,7 @@ def textbook(made: Experiment, *, bf16: bool = False) -> Textbook:
     )
 
 
-def _fresh(made: Experiment) -> Pair:
+def _fresh(made: Experiment) -> GAN:
     return made.engine.setup.template
 
 

@@ -1,0 +1,24 @@
+"""``gan-lab train``: everything after it goes to Hydra as it stands."""
+
+import os
+import sys
+
+import click
+
+from gan_lab.cli.errors import one_sentence
+
+
+@click.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Train one configuration, or with -m a sweep of them."""
+    # Hydra then raises what went wrong instead of printing it over several lines.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = ["gan-lab train", *arguments]
+    with one_sentence():
+        from gan_lab.train import main
+
+        main()

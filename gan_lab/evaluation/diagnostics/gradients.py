@@ -1,0 +1,91 @@
+"""How gradients pass through both networks, and what reaches the generator."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gan_lab.evaluation.diagnostics.probe import Diagnostic, ProbedNetwork, ProbeResult
+
+ROWS = 256
+
+
+class GradientNorms(Diagnostic):
+    """Of every weight layer, the Frobenius norm of its player's loss gradient, alone and over the weight's.
+
+    gradient_ratio: that of the first layer over that of the last, both relative to their weights
+    (Glorot and Bengio 2010 compare layers so): far below 1 gradients vanish, far above they explode; worth a
+    warning below 1e-3 and above 1e3. non_finite: how many numbers among inputs of activations and gradients
+    are not finite; counted, never replaced.
+    """
+
+    def __call__(self, look: ProbeResult) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for player, network in look.players.items():
+            found |= self._network(f"diagnostics/{player}", network)
+        return found
+
+    def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
+        names = [layer.name for layer in network.layers]
+        norms = _norms([layer.gradient for layer in network.layers])
+        weights = _norms([layer.weight for layer in network.layers])
+        relative = [g / w if w else math.nan for g, w in zip(norms, weights, strict=True)]
+        found = {f"{tag}/{name}/gradient": norm for name, norm in zip(names, norms, strict=True)}
+        found |= {f"{tag}/{name}/gradient_relative": r for name, r in zip(names, relative, strict=True)}
+        tensors = [*(s.inputs for s in network.sites), *(layer.gradient for layer in network.layers)]
+        broken = torch.stack([(~tensor.isfinite()).sum() for tensor in tensors]).sum()
+        return found | {
+            f"{tag}/gradient_ratio": relative[0] / relative[-1] if relative[-1] else math.nan,
+            f"{tag}/non_finite": float(broken),
+        }
+
+
+class DataGradient(Diagnostic):
+    """E ||grad_x D(x)||₂ at real and at generated samples: the steepness that R1, R2 and penalties bound.
+
+    Mescheder et al. (2018), arXiv:1801.04406; Gulrajani et al. (2017), arXiv:1704.00028.
+    """
+
+    def __call__(self, look: ProbeResult) -> dict[str, float]:
+        return {
+            "diagnostics/pair/data_gradient": float(look.real_gradients.flatten(1).norm(dim=1).mean()),
+            "diagnostics/pair/fake_gradient": float(look.fake_gradients.flatten(1).norm(dim=1).mean()),
+        }
+
+
+class EffectiveRank(Diagnostic):
+    """exp(-sum p ln p) of the last hidden layer, p = sigma / sum sigma (Roy and Vetterli 2007).
+
+    sigma: singular values of its centered outputs, one row a sample; uncentered, the mean of a positive
+    activation would drown everything else. At most ``ROWS`` samples, evenly spaced: this is what costs.
+    """
+
+    def __call__(self, look: ProbeResult) -> dict[str, float]:
+        return {
+            f"diagnostics/{player}/effective_rank": effective_rank(network.sites[-1].outputs())
+            for player, network in look.players.items()
+            if network.sites
+        }
+
+
+def effective_rank(features: Tensor) -> float:
+    """(N, ...) -> a number from 1 to min(N - 1, d); NaN where features are not finite or all the same.
+
+    Through the smaller Gram matrix in double precision: far cheaper than a decomposition of N x (C H W).
+    """
+    rows = features[:: math.ceil(len(features) / ROWS)].flatten(1).cpu().double()
+    rows = rows - rows.mean(dim=0)
+    gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+    if not gram.isfinite().all():
+        return math.nan
+    sigma = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
+    # What rounding leaves of the zero eigenvalues would otherwise count as directions.
+    sigma = sigma[sigma > sigma.max() * 1e-7]
+    p = sigma / sigma.sum()
+    return float(torch.exp(-torch.xlogy(p, p).sum())) if len(p) else math.nan
+
+
+def _norms(tensors: Sequence[Tensor]) -> list[float]:
+    norms: list[float] = torch.stack([t.float().norm() for t in tensors]).tolist()
+    return norms

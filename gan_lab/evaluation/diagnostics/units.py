@@ -1,0 +1,86 @@
+"""Units of hidden activations: dead, dormant, saturated, and where their inputs lie."""
+
+import math
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.evaluation.diagnostics.probe import ActivationRecord, Diagnostic, ProbedNetwork, ProbeResult
+from gan_lab.utils.errors import ConfigurationError
+
+TINY = 1e-9
+
+
+class UnitHealth(Diagnostic):
+    """Of every hidden activation f with inputs a, whose units are neurons or feature maps.
+
+    dead: share of units with max |f'(a)| < ``dead_below`` over the whole probe, so that no gradient passes.
+    For ReLU these are the dead units of the literature; through f' it holds for every activation (ours).
+    dormant: share of units with s <= ``tau``, s = E|h - E h| / mean over units of the same, h = f(a): the
+    mean-subtracted score of Sokar et al. (2023, arXiv:2302.12902). dormant_original: with E|h| instead, as
+    their paper has it; made for ReLU, it takes any unit that is stuck far from 0 for awake.
+    saturated: share of (unit, sample) with |f'(a)| < ``saturated_below`` max |f'|, the maximum of the
+    function itself (ours; Glorot and Bengio 2010 show the same as histograms). ReLU has half by construction.
+    mean, spread: of a, its standard deviation over everything. slope: mean of what f learns (PReLU, snake).
+    """
+
+    def __init__(self, tau: float = 0.025, dead_below: float = 1e-3, saturated_below: float = 0.05) -> None:
+        given = {"tau": tau, "dead_below": dead_below, "saturated_below": saturated_below}
+        for key, value in given.items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not 0 <= value < 1:
+                raise ConfigurationError(f"diagnostic.units.{key} must be from 0 to below 1, got {value!r}")
+        self.tau, self.dead_below, self.saturated_below = tau, dead_below, saturated_below
+
+    def __call__(self, look: ProbeResult) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for player, network in look.players.items():
+            found |= self._network(f"diagnostics/{player}", network)
+        return found
+
+    def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
+        found: dict[str, float] = {}
+        sums: dict[str, float] = {}
+        units = 0
+        for site in network.sites:
+            own, width = self._site(site)
+            found |= {f"{tag}/{site.name}/{name}": value for name, value in own.items()}
+            units += width
+            for name in ("dead", "dormant", "dormant_original", "saturated"):
+                sums[name] = sums.get(name, 0.0) + width * own[name]
+        return found | {f"{tag}/{name}": total / units for name, total in sums.items()}
+
+    def _site(self, site: ActivationRecord) -> tuple[dict[str, float], int]:
+        slopes, h = _by_unit(site.slopes().abs()), _by_unit(site.outputs())
+        spread = (h - h.mean(dim=1, keepdim=True)).abs().mean(dim=1)
+        numbers = {
+            "dead": (slopes.amax(dim=1) < self.dead_below).float().mean(),
+            "dormant": self._dormant(spread),
+            "dormant_original": self._dormant(h.abs().mean(dim=1)),
+            "saturated": (slopes < self.saturated_below * largest_slope(site.module)).float().mean(),
+            "mean": site.inputs.mean(),
+            "spread": site.inputs.std(correction=0),
+        }
+        learned = [p.detach().float().mean() for p in site.module.parameters()]
+        if learned:
+            numbers["slope"] = torch.stack(learned).mean()
+        values = torch.stack([n.float() for n in numbers.values()]).tolist()
+        return dict(zip(numbers, values, strict=True)), len(h)
+
+    def _dormant(self, activity: Tensor) -> Tensor:
+        return (activity / (activity.mean() + TINY) <= self.tau).float().mean()
+
+
+def largest_slope(activation: nn.Module) -> float:
+    """max |f'| over [-20, 20], in double precision, of a function that works on each number by itself."""
+    x = torch.linspace(-20, 20, 4001, dtype=torch.float64, requires_grad=True)
+    with torch.enable_grad():
+        (slopes,) = torch.autograd.grad(deepcopy(activation).cpu().double()(x).sum(), x)
+    largest = float(slopes.abs().max())
+    return largest if math.isfinite(largest) else math.nan
+
+
+def _by_unit(values: Tensor) -> Tensor:
+    """(N, C, ...) -> (C, N * ...)"""
+    return values.transpose(0, 1).flatten(1)

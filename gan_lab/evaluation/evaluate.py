@@ -1,0 +1,140 @@
+"""Scores of generators that are already trained: of one run, or of every run of a study."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+from tqdm import tqdm
+
+from gan_lab.config.build import build
+from gan_lab.evaluation.evaluator import Evaluator, evaluator, protocol, write_results
+from gan_lab.runs.folder import run_folders, seed_folder
+from gan_lab.runs.load import TrainedRun, load
+from gan_lab.runs.results import read_results
+from gan_lab.training.tensorboard import read_stats
+from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.paths import config_dir
+
+
+@dataclass(frozen=True)
+class EvalOverrides:
+    """What is measured otherwise than a run's own configuration says; None leaves it as it is."""
+
+    features: str | None = None
+    metrics: Sequence[str] | None = None
+    samples: int | None = None
+
+    def apply(self, cfg: DictConfig) -> DictConfig:
+        changed = cfg.copy()
+        if self.features is not None:
+            changed.features = _entry("features", self.features)
+        if self.metrics is not None:
+            merged = OmegaConf.merge(*(_entry("metric", name) for name in self.metrics))
+            changed.metric = merged
+        if self.samples is not None:
+            changed.metrics.samples = self.samples
+        return changed
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """One seed: its folder, what its ``results.json`` says, and whether that was there already."""
+
+    folder: Path
+    results: dict[str, Any]
+    skipped: bool
+
+
+def evaluate(
+    folder: Path,
+    changes: EvalOverrides,
+    device: torch.device,
+    *,
+    again: bool = False,
+    trust: Sequence[str] = (),
+) -> tuple[list[EvalResult], list[str]]:
+    """Evaluate every seed of a run, or of all runs in a study, and write its ``results.json``.
+
+    What is there already, made in the same way from the same weights, is skipped unless ``again``. Modules in
+    ``trust`` may be built from a ``config.yaml``, as in `load`. Also returns what could not be evaluated, a
+    sentence each.
+    """
+    folders = run_folders(folder)
+    if not folders:
+        raise GanLabError(f"{folder} is neither a run nor a study: there is no status.json in it or below it")
+    judges: dict[tuple[str, int], Evaluator] = {}
+    done: list[EvalResult] = []
+    failed: list[str] = []
+    runs: list[TrainedRun] = []
+    for path in folders:
+        try:
+            runs.append(load(path, trust))
+        except GanLabError as error:
+            failed.append(str(error))
+    with tqdm(
+        total=sum(len(run.seeds) for run in runs), unit="seed", disable=None, dynamic_ncols=True
+    ) as bar:
+        for run in runs:
+            cfg = changes.apply(run.cfg)
+            for seed in run.seeds:
+                try:
+                    done.append(_seed(run, cfg, seed, _judge(judges, cfg, device), again=again))
+                except GanLabError as error:
+                    failed.append(f"{seed_folder(run.folder, seed)}: {error}")
+                bar.update()
+    return done, failed
+
+
+def _seed(
+    run: TrainedRun, cfg: DictConfig, seed: int, judge: Callable[[], Evaluator], *, again: bool
+) -> EvalResult:
+    folder = seed_folder(run.folder, seed)
+    diverged = run.status.diverged.get(seed)
+    step = run.status.step if diverged is None else diverged
+    there = None
+    with suppress(GanLabError):  # what is damaged is measured anew
+        there = read_results(folder)
+    if there and not again and (there["protocol"], there["step"]) == (protocol(cfg), step):
+        return EvalResult(folder, there, skipped=True)
+    scores = None
+    if diverged is None:
+        network = run.generator(seed, judge().data.device)
+
+        @torch.no_grad()
+        def generate(latent: Tensor) -> Tensor:
+            out: Tensor = network(latent[0])
+            return out[None]
+
+        (scores,) = judge()(generate, [seed])
+    # Numbers from the way belong to these only where they were made in the same way.
+    history = read_stats(folder) if protocol(cfg) == protocol(run.cfg) else []
+    results = write_results(folder, seed, step, scores, judge(), protocol(cfg), history)
+    return EvalResult(folder, results, skipped=False)
+
+
+def _judge(
+    judges: dict[tuple[str, int], Evaluator], cfg: DictConfig, device: torch.device
+) -> Callable[[], Evaluator]:
+    """Made when it is needed, and shared by runs that are measured in the same way."""
+
+    def judge() -> Evaluator:
+        key = protocol(cfg), int(cfg.model.latent_size)
+        if key not in judges:
+            judges[key] = evaluator(cfg, build(cfg, "dataset").to(device))
+        return judges[key]
+
+    return judge
+
+
+def _entry(group: str, name: str) -> DictConfig:
+    known = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+    if name not in known:
+        raise ConfigurationError(f"{group} must be one of {', '.join(known)}, got {name!r}")
+    entry = OmegaConf.load(config_dir() / group / f"{name}.yaml")
+    assert isinstance(entry, DictConfig)
+    return entry

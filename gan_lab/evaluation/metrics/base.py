@@ -1,0 +1,57 @@
+"""What a metric is given, and what it promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FeatureBatch:
+    """What metrics see of N samples, all on the CPU.
+
+    features: (N, d) float64; logits: (N, K) float64 of a classifier, (N, C, K) where each channel is
+    classified by itself, or None; modes: centers (K, 2) and standard deviation of the mixture that real
+    samples are drawn from, or None.
+    """
+
+    features: Tensor
+    logits: Tensor | None = None
+    modes: tuple[Tensor, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.features.isfinite().all())
+
+
+class Score(NamedTuple):
+    """better: lower or higher; worst: the worst value there is, None where there is no bound."""
+
+    better: str
+    worst: float | None = None
+
+
+class Metric(ABC):
+    """Scores of generated samples; the first of ``scores`` is the one that may decide a comparison."""
+
+    scores: ClassVar[Mapping[str, Score]]
+
+    def why_not_applicable(self, real: FeatureBatch) -> str | None:
+        """Why this metric says nothing about data such as ``real``, or None where it does."""
+        return None
+
+    @abstractmethod
+    def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
+        """One number for each of ``scores``, in float64; None where it is not defined."""
+
+
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """(N, d), (M, d) -> (N, M) squared Euclidean distances, without the cancellation of |x|² - 2xy + |y|²."""
+    distances: Tensor = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.square()

@@ -1,0 +1,88 @@
+"""What a classifier sees in generated images: confidence, and how many of each class."""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
+from gan_lab.evaluation.metrics.modes import kl_to_uniform
+
+CONFIDENT = 0.9
+
+
+class ClassProportions(Metric):
+    """Class proportions against real ones, confidence, and the classifier score.
+
+    class_kl: KL(p || q) in nats of predicted class proportions, fake p and real q (with one sample of each
+    class added to the real ones, so that it is always defined): it sees a class that is missing or rare.
+    classifier_score: exp E KL(p(y|x) || p(y)), the Inception Score (Salimans et al. 2016) with this
+    classifier in Inception's place, over all samples at once; by torch-fidelity.
+    frac_confident: share of samples whose most probable class has more than 0.9; averages of two digits
+    pass as either class, but rarely with confidence.
+    """
+
+    scores: ClassVar[Mapping[str, Score]] = {
+        "class_kl": Score("lower"),
+        "classifier_score": Score("higher", 1.0),
+        "frac_confident": Score("higher", 0.0),
+    }
+
+    def why_not_applicable(self, real: FeatureBatch) -> str | None:
+        if real.logits is None or real.logits.dim() != 2:
+            return "there is no classifier of whole images among these features"
+        return None
+
+    def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
+        from torch_fidelity.metric_isc import isc_features_to_metric
+
+        assert fake.logits is not None
+        assert real.logits is not None
+        classes = fake.logits.shape[1]
+        p = torch.bincount(fake.logits.argmax(dim=1), minlength=classes).double() / len(fake)
+        q = torch.bincount(real.logits.argmax(dim=1), minlength=classes).double() + 1
+        q /= q.sum()
+        return {
+            "class_kl": max(float(torch.xlogy(p, p / q).sum()), 0.0),
+            "classifier_score": isc_features_to_metric(fake.logits, splits=1)["inception_score_mean"],
+            "frac_confident": _confident(fake.logits),
+        }
+
+
+class StackedModes(Metric):
+    """Three digits in three channels: 1,000 modes (Metz et al. 2017, Lin et al. 2018).
+
+    stacked_kl: KL of the predicted triples to uniform, in nats (for real triples about 999 / 2N above what
+    their uneven classes give); stacked_modes: how many triples occur; frac_confident: share of samples
+    with all three digits above 0.9, without which averages of digits score nearly all modes.
+    """
+
+    scores: ClassVar[Mapping[str, Score]] = {
+        "stacked_kl": Score("lower", math.log(1000)),
+        "stacked_modes": Score("higher", 0.0),
+        "frac_confident": Score("higher", 0.0),
+    }
+
+    def why_not_applicable(self, real: FeatureBatch) -> str | None:
+        if real.logits is None or real.logits.dim() != 3:
+            return "these images are not stacked digits"
+        return None
+
+    def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
+        assert fake.logits is not None
+        classes = fake.logits.shape[2]
+        place = classes ** torch.arange(fake.logits.shape[1] - 1, -1, -1)
+        triples = (fake.logits.argmax(dim=2) * place).sum(dim=1)
+        counts = torch.bincount(triples, minlength=classes ** fake.logits.shape[1]).double()
+        return {
+            "stacked_kl": kl_to_uniform(counts),
+            "stacked_modes": float((counts > 0).sum()),
+            "frac_confident": _confident(fake.logits),
+        }
+
+
+def _confident(logits: Tensor) -> float:
+    sure = logits.softmax(dim=-1).amax(dim=-1) > CONFIDENT
+    return float(sure.flatten(1).all(dim=1).double().mean() if sure.dim() > 1 else sure.double().mean())

@@ -1,0 +1,81 @@
+"""Mixtures of Gaussians, where every mode is known: what was found, how well, and how evenly."""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score, squared_distances
+from gan_lab.utils.errors import ConfigurationError
+
+
+class MixtureModes(Metric):
+    """How many modes were found, how good the samples are, and how evenly they fall on the modes.
+
+    A sample is of high quality within ``radius`` standard deviations of its nearest center; n_j of them are
+    nearest to center j, p_j = n_j / sum n, K centers, N samples.
+
+    modes: #{n_j >= 1} (Lin et al. 2018, PacGAN). Alone it says nothing: uniform noise finds most of them.
+    modes_strict: #{n_j >= share N / K}, with ``share`` a fifth (ours).
+    hq: sum n / N. Real data have 1 - exp(-radius²/2) = .989 at 3; more than that is too little variance.
+    reverse_kl: KL(p || uniform) = ln K + sum p ln p, in nats; where sum n = 0 undefined, and the worst.
+    kl_all: the same with every sample at its nearest center, however far.
+    mode_js: Jensen-Shannon divergence, in nats, between (n_1, ..., n_K, N - sum n) / N and what real data
+    have, ((1-e)/K, ..., (1-e)/K, e) with e = exp(-radius²/2). It sees missing modes and bad samples in one
+    number (ours), and therefore may decide: 0 is real data, .663 no sample near any mode (at radius 3).
+    """
+
+    scores: ClassVar[Mapping[str, Score]] = {
+        "mode_js": Score("lower", math.log(2)),
+        "modes": Score("higher", 0.0),
+        "modes_strict": Score("higher", 0.0),
+        "hq": Score("higher", 0.0),
+        "reverse_kl": Score("lower"),
+        "kl_all": Score("lower"),
+    }
+
+    def __init__(self, radius: float = 3.0, share: float = 0.2) -> None:
+        for key, value in (("radius", radius), ("share", share)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                raise ConfigurationError(f"metric.modes.{key} must be a number above 0, got {value!r}")
+        self.radius, self.share = radius, share
+
+    def why_not_applicable(self, real: FeatureBatch) -> str | None:
+        return "the modes of these data are not known" if real.modes is None else None
+
+    def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
+        assert real.modes is not None
+        centers, std = real.modes
+        k, n = len(centers), len(fake)
+        nearest = squared_distances(fake.features, centers.double()).min(dim=1)
+        good = nearest.values.sqrt() < self.radius * std
+        counts = torch.bincount(nearest.indices[good], minlength=k).double()
+        missed = math.exp(-(self.radius**2) / 2)
+        ideal = torch.cat([torch.full((k,), (1 - missed) / k), torch.tensor([missed])]).double()
+        found = torch.cat([counts, n - counts.sum()[None]]) / n
+        return {
+            "mode_js": _jensen_shannon(found, ideal),
+            "modes": float((counts >= 1).sum()),
+            "modes_strict": float((counts >= self.share * n / k).sum()),
+            "hq": float(counts.sum() / n),
+            "reverse_kl": kl_to_uniform(counts),
+            "kl_all": kl_to_uniform(torch.bincount(nearest.indices, minlength=k).double()),
+        }
+
+
+def kl_to_uniform(counts: Tensor) -> float | None:
+    """Counts (K,) -> KL(counts / sum || uniform) in nats, None where nothing was counted."""
+    total = counts.sum()
+    if not total:
+        return None
+    p = counts / total
+    # Rounding may leave a uniform p a hair below 0.
+    return max(math.log(len(counts)) + float(torch.xlogy(p, p).sum()), 0.0)
+
+
+def _jensen_shannon(p: Tensor, q: Tensor) -> float:
+    middle = (p + q) / 2
+    halves = [torch.xlogy(x, x).sum() - torch.xlogy(x, middle).sum() for x in (p, q)]
+    return max(float(sum(halves)) / 2, 0.0)

@@ -1,0 +1,153 @@
+"""Maps of a report: units and gradients of each candidate, generator against discriminator, the wall."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from gan_lab.report.figures import draw_forest
+from gan_lab.report.style import ACCENT, INK, WARN, bare, blank, names_down, styled
+from gan_lab.report.text import number
+
+QUANTITIES = {"dead": "dead units, %", "dormant": "dormant units, %", "saturated": "saturated, %"}
+_STRONGEST = 0.7  # so that ink stays legible on the darkest cell, in light and in dark
+
+Part = Mapping[str, Any]
+
+
+def health(setting: Part, metric: Part) -> Figure:
+    """A row a candidate: its score, shares of units by layer, and the gradient ratio; a block a player."""
+    rows = setting["rows"]
+    names = [row["name"] for row in rows]
+    players = setting["health"]
+    with styled():
+        figure = blank(11, len(players) * (1.2 + 0.3 * len(names)))
+        blocks = figure.subfigures(len(players), 1, squeeze=False).flat
+        for block, (player, told) in zip(blocks, players.items(), strict=True):
+            block.suptitle(player, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
+            wide = max(2.0, 0.55 * len(told["sites"]))
+            panels = block.subplots(1, 5, width_ratios=[3.2, wide, wide, wide, 1.2])
+            draw_forest(panels[0], setting, metric, seeds=False)
+            names_down(panels[0], names)
+            panels[0].set_title(metric["name"], fontsize=9, loc="left", pad=14, parse_math=False)
+            panels[0].tick_params(axis="x", labelsize=8)
+            for axes, (quantity, title) in zip(panels[1:4], QUANTITIES.items(), strict=True):
+                cells = [told["candidates"][name]["sites"][quantity] for name in names]
+                _shares(axes, cells, told["sites"], title)
+            _ratios(panels[4], [told["candidates"][name]["gradient_ratio"] for name in names])
+        return figure
+
+
+def grid(told: Part, metric: Part) -> Figure:
+    """Rows are the generator's activations, columns the discriminator's; the better, the darker."""
+    values = [row for line in told["values"] for row in line if row is not None]
+    margins = told["generator_margin"] is not None
+    across, down = len(told["discriminators"]), len(told["generators"])
+    with styled():
+        figure = blank(2.4 + 0.85 * (across + 1.3 * margins), 1.5 + 0.42 * (down + 1.3 * margins))
+        axes = figure.add_subplot()
+        bare(axes)
+        lines = [list(line) for line in told["values"]]
+        for y, line in enumerate(lines):
+            for x, value in enumerate(line):
+                said = None if told["tried"][y][x] else ""
+                _cell(axes, x, y, value, _strength(value, values, metric["better"]), said)
+        rows, columns = list(told["generators"]), list(told["discriminators"])
+        if margins:
+            for y, value in enumerate(told["generator_margin"]):
+                _cell(axes, across + 0.3, y, value, _strength(value, values, metric["better"]))
+            for x, value in enumerate(told["discriminator_margin"]):
+                _cell(axes, x, down + 0.3, value, _strength(value, values, metric["better"]))
+        extra = 1.3 * margins
+        axes.set_xlim(-0.5, across - 0.5 + extra)
+        axes.set_ylim(down - 0.5 + extra, -0.5)
+        ticks: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "parse_math": False}
+        axes.set_xticks(
+            [*range(across), *([across + 0.3] if margins else [])], columns + ["all"] * margins, **ticks
+        )
+        axes.set_yticks(
+            [*range(down), *([down + 0.3] if margins else [])], rows + ["all"] * margins, parse_math=False
+        )
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.tick_params(length=0)
+        axes.set_xlabel("discriminator")
+        axes.set_ylabel("generator")
+        return figure
+
+
+def _shares(axes: Axes, cells: Sequence[Sequence[float | None]], sites: Sequence[str], title: str) -> None:
+    bare(axes)
+    for y, line in enumerate(cells):
+        for x, value in enumerate(line):
+            said = None if value is None else 100 * value
+            _cell(axes, x, y, said, value or 0.0, "" if said is None else f"{said:.0f}", WARN)
+    axes.set_xlim(-0.5, max(len(sites), 1) - 0.5)
+    names_down(axes, [""] * len(cells), shown=False)
+    axes.set_title(title, fontsize=9, loc="left", pad=14)
+    axes.xaxis.tick_top()
+    short = [site.removeprefix("hidden.") for site in sites]
+    axes.set_xticks(range(len(sites)), short, fontsize=8, parse_math=False)
+    axes.tick_params(length=0, pad=1)
+
+
+def _ratios(axes: Axes, ratios: Sequence[float | None]) -> None:
+    bare(axes)
+    for y, ratio in enumerate(ratios):
+        away = 0.0 if ratio is None else 1.0 if ratio <= 0 else min(abs(math.log10(ratio)) / 6, 1.0)
+        _cell(axes, 0, y, ratio, away, number(ratio), WARN)
+    axes.set_xlim(-0.5, 0.5)
+    names_down(axes, [""] * len(ratios), shown=False)
+    axes.set_xticks([])
+    axes.set_title("gradient ratio", fontsize=9, loc="left", pad=14)
+
+
+def _cell(
+    axes: Axes,
+    x: float,
+    y: float,
+    value: float | None,
+    strength: float,
+    said: str | None = None,
+    color: str = ACCENT,
+) -> None:
+    axes.add_patch(
+        Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color, alpha=0.04 + _STRONGEST * strength, lw=0)
+    )
+    text = ("failed" if value is None else number(value)) if said is None else said
+    axes.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
+
+
+def _strength(value: float | None, values: Sequence[float], better: str) -> float:
+    """0 for the worst value, 1 for the best."""
+    if value is None or max(values) == min(values):
+        return 0.0
+    share = (value - min(values)) / (max(values) - min(values))
+    return 1 - share if better == "lower" else share
+
+
+def wall(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
+    """Named pictures (PNG), ``across`` in a line; a line of its own has its name at its left."""
+    pictures = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for _, data in rows]
+    height, width = pictures[0].shape[:2]
+    lines = math.ceil(len(rows) / across)
+    with styled():
+        figure = blank(8, lines * 8 / across * height / width + 0.3)
+        panels = list(figure.subplots(lines, across, squeeze=False).flat)
+        for axes in panels:
+            axes.axis("off")
+        for axes, (name, _), picture in zip(panels, rows, pictures, strict=False):
+            axes.imshow(picture, interpolation="nearest")
+            if across > 1:
+                axes.set_title(name, fontsize=9, parse_math=False)
+            else:
+                axes.text(
+                    -0.01, 0.5, name, transform=axes.transAxes, ha="right", va="center", parse_math=False
+                )
+    return figure

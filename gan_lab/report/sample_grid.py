@@ -1,0 +1,92 @@
+"""Where in each run's pictures the samples from one and the same noise are."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gan_lab.report.entries import Entry
+
+PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.draw` makes
+CELLS = 10
+
+
+def wall(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
+    """One row a candidate, of one seed: its last picture, and the boxes of the first cells in it.
+
+    Noise depends on the seed alone, so cell k of every row shows the same noise. A scatter plot of points
+    is shown whole.
+    """
+    pictured = {
+        name: {entry.seed.number: (entry, path) for entry in own if (path := _last(entry.seed.folder))}
+        for name, own in groups.items()
+    }
+    pictured = {name: seeds for name, seeds in pictured.items() if seeds}
+    if not pictured:
+        return None
+    common = _common({name: list(seeds) for name, seeds in pictured.items()}, pictured)
+    rows = []
+    for name, seeds in pictured.items():
+        entry, path = seeds[common if common in seeds else min(seeds)]
+        rows.append(_row(name, entry, path))
+    points = all(len(entry.member.run.status.shape) == 1 for own in groups.values() for entry in own)
+    return {
+        "kind": "points" if points else "images",
+        "seed": common,
+        "same_noise": all(row["seed"] == common for row in rows),
+        "columns": max(len(row["boxes"]) for row in rows),
+        "rows": rows,
+        "missing": [name for name in groups if name not in pictured],
+    }
+
+
+def _common(seeds: Mapping[str, Sequence[int]], pictured: Mapping[str, Mapping[int, Any]]) -> int:
+    """The seed that most candidates have a picture of; of equals the one that broke least, the first."""
+
+    def merit(seed: int) -> tuple[int, int, int]:
+        own = [pictured[name][seed][0] for name in seeds if seed in seeds[name]]
+        return len(own), sum(entry.state == "finished" for entry in own), -seed
+
+    return max({seed for own in seeds.values() for seed in own}, key=merit)
+
+
+def _last(folder: Path) -> Path | None:
+    pictures = sorted((folder / "samples").glob("step_*.png"), key=_step)
+    return pictures[-1] if pictures else None
+
+
+def _step(picture: Path) -> int:
+    digits = picture.stem.removeprefix("step_")
+    return int(digits) if digits.isdigit() else -1
+
+
+def _row(name: str, entry: Entry, path: Path) -> dict[str, Any]:
+    run = entry.member.run
+    number = int((run.config.get("samples") or {}).get("number") or 0)
+    with Image.open(path) as picture:
+        size = picture.size
+    images = len(run.status.shape) > 1
+    return {
+        "name": name,
+        "seed": entry.seed.number,
+        "step": _step(path),
+        "state": entry.state,
+        "path": str(path),
+        "boxes": _boxes(size, number)[:CELLS] if images else [[0, 0, *size]],
+    }
+
+
+def _boxes(size: tuple[int, int], number: int) -> list[list[int]]:
+    """[left, upper, right, lower] of every cell of a near square grid of ``number`` images."""
+    columns = math.ceil(math.sqrt(number)) if number else 0
+    rows = math.ceil(number / columns) if columns else 0
+    width, height = (
+        (length - PADDING) / n if n else 0 for length, n in zip(size, (columns, rows), strict=True)
+    )
+    if number < 2 or width != int(width) or height != int(height) or min(width, height) <= PADDING:
+        return [[0, 0, *size]]  # one image has no border; any other picture is shown whole
+    across, down = int(width), int(height)
+    corners = [(PADDING + i % columns * across, PADDING + i // columns * down) for i in range(number)]
+    return [[x, y, x + across - PADDING, y + down - PADDING] for x, y in corners]

@@ -1,0 +1,80 @@
+"""Checkpoints: written whole or not at all, the last two kept, checked, and read without running code."""
+
+import hashlib
+import io
+import logging
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.files import atomic_write, truncate
+
+FORMAT = 1
+KEPT = 2
+
+_log = logging.getLogger(__name__)
+
+
+def save(folder: Path, step: int, content: dict[str, Any]) -> None:
+    """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as the checkpoint of ``step``.
+
+    Beside it stands its SHA-256, as ``sha256sum --check`` reads it.
+    """
+    folder.mkdir(exist_ok=True)
+    path = folder / f"step_{step:08d}.pt"
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "step": step, **content}, buffer)
+    data = buffer.getvalue()
+    # The sum goes first: a crash in between leaves a sum without a checkpoint, which nobody misses.
+    atomic_write(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
+    atomic_write(path, data)
+    # Later ones are damaged, or they would not be made again: those must not count among the last.
+    later = [other for other in _all(folder) if _step(other) > step]
+    for old in (*later, *[other for other in _all(folder) if other not in later][:-KEPT]):
+        old.unlink()
+        _sum(old).unlink(missing_ok=True)
+
+
+def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The newest sound checkpoint in ``folder``, or None where there is none; damaged ones are named."""
+    found = _all(folder)
+    for place, path in reversed(list(enumerate(found))):
+        data = path.read_bytes()
+        said = _sum(path).read_bytes() if _sum(path).exists() else b""
+        if said.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
+            what_next = "going on from the checkpoint before it" if place else "starting from the beginning"
+            _log.warning("%s is damaged: %s", path, what_next)
+            continue
+        try:
+            content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+            raise GanLabError(
+                f"{path} is not read, because it holds more than numbers, or is no checkpoint "
+                f"({truncate(str(error), 80)}): rerun=true starts over"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise GanLabError(
+                f"{path} has checkpoint format {content.get('format')!r}, and this gan-lab reads "
+                f"format {FORMAT}: use the version that wrote it, or rerun=true"
+            )
+        return content
+    return None
+
+
+def _sum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step_"))
+
+
+def _all(folder: Path) -> list[Path]:
+    name = re.compile(r"step_\d{8,}\.pt")
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))

@@ -1,0 +1,133 @@
+"""Trained generators: `load` a run's folder and draw from it."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gan_lab.config.build import build, build_network
+from gan_lab.config.trust import read_config
+from gan_lab.datasets.base import Images
+from gan_lab.runs.folder import Status, seed_folder
+from gan_lab.training.tensorboard import save_picture
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.files import atomic_write
+from gan_lab.utils.memory import require_memory
+from gan_lab.utils.seeding import stream
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's folder, read-only."""
+
+    folder: Path
+    cfg: DictConfig
+    status: Status
+    shape: tuple[int, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.status.seeds
+
+    def generator(self, seed: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
+        """The generator of one seed (the first by default) in evaluation mode; averaged if ``ema`` was on."""
+        seed = self.seeds[0] if seed is None else seed
+        weights = seed_folder(self.folder, seed) / "generator.safetensors"
+        if seed not in self.seeds:
+            known = ", ".join(map(str, self.seeds))
+            raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
+        if not weights.exists():
+            raise GanLabError(f"{self.folder} has no weights yet: its first checkpoint is still to come")
+        network = build_network(self.cfg, "model.generator", shape=self.shape)
+        try:
+            network.load_state_dict(load_file(weights))
+        except SafetensorError as error:
+            raise GanLabError(f"{weights} is not a sound safetensors file: {error}") from error
+        except RuntimeError as error:
+            said = str(error).splitlines()
+            why = said[1] if len(said) > 1 else said[0]
+            raise GanLabError(f"{weights} does not fit the run's config.yaml: {why.strip()}") from error
+        return network.eval().to(device)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        number: int,
+        seed: int | None = None,
+        noise: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """(number, *shape) samples of one seed's generator: images in [-1, 1], points as the data has them.
+
+        ``noise`` names the random stream; the same number gives the same latents for every run.
+        """
+        return self._generate(self._latent(number, noise), seed, device)
+
+    @torch.no_grad()
+    def interpolate(
+        self,
+        number: int,
+        seed: int | None = None,
+        noise: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """(n * n, *shape), n = ceil(sqrt(number)): n walks of n samples from one latent to another.
+
+        Spherical interpolation (White 2016, arXiv:1609.04468) keeps latents as long as Gaussian ones are;
+        lengths are interpolated linearly.
+        """
+        side = math.isqrt(number - 1) + 1
+        start, end = self._latent(2 * side, noise).chunk(2)
+        cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
+        angle = cosine.acos()[:, None, None]
+        t = torch.linspace(0, 1, side)[None, :, None]
+        norms = torch.stack([start.norm(dim=1), end.norm(dim=1)])[:, :, None, None]
+        unit = [nn.functional.normalize(z, dim=1)[:, None] for z in (start, end)]
+        arc = ((1 - t) * angle).sin() * unit[0] + (t * angle).sin() * unit[1]
+        latent = arc / angle.sin() * ((1 - t) * norms[0] + t * norms[1])
+        return self._generate(latent.flatten(0, 1), seed, device)
+
+    def _latent(self, number: int, noise: int) -> Tensor:
+        size = OmegaConf.select(self.cfg, "model.latent_size")
+        if not isinstance(size, int) or size < 1:
+            raise GanLabError(f"{self.folder / 'config.yaml'}: model.latent_size is {size!r}, not a number")
+        require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
+        return torch.randn(number, size, generator=stream(noise, "sampling"))
+
+    def _generate(self, latent: Tensor, seed: int | None, device: torch.device | str) -> Tensor:
+        generator = self.generator(seed, device)
+        parts = [generator(z.to(device)).cpu() for z in torch.split(latent, 256)]
+        return torch.cat(parts)
+
+
+def load(folder: str | Path, trust: Sequence[str] = ()) -> TrainedRun:
+    """The run in a folder, finished or not, of which nothing is run: weights are numbers, and ``config.yaml``
+    builds only what comes with gan-lab and torch.
+
+    ``trust`` names modules of which it may also build something, such as your own activations'.
+    """
+    folder = Path(folder)
+    status = Status.load(folder) if folder.is_dir() else None
+    if status is None:
+        raise GanLabError(f"{folder} is not the folder of a run: there is no status.json in it")
+    for seed in status.seeds:
+        if not seed_folder(folder, seed).resolve().is_relative_to(folder.resolve()):
+            raise GanLabError(f"{seed_folder(folder, seed)} is a link that leads out of the run's folder")
+    return TrainedRun(folder, read_config(folder, trust), status, tuple(status.shape))
+
+
+def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:
+    """Write samples as the run's own pictures show them: a grid of images, or points among the true modes."""
+    data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = io.BytesIO()
+    save_picture(data.draw(samples), picture)
+    atomic_write(path, picture.getvalue())  # which follows no link that a stranger's folder may hold

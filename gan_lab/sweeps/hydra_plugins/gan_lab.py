@@ -1,0 +1,130 @@
+"""gan-lab's sweeper and launchers as Hydra finds them.
+
+Hydra imports this module at every start, also of other programs in the same environment. It must be quick, so
+what it needs of gan-lab is imported where it is used. ``hydra_plugins`` is a namespace package: a file
+``__init__.py`` beside this one would hide everybody else's plugins.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig, OmegaConf
+
+
+def _count_gpus() -> int:
+    from gan_lab.utils.devices import count_gpus
+
+    return count_gpus()
+
+
+OmegaConf.register_new_resolver("gan_lab_gpus", _count_gpus, replace=True)
+
+
+@dataclass
+class ResumableSweeperConf(BasicSweeperConf):
+    """The same keys as Hydra's basic sweeper."""
+
+    _target_: str = "hydra_plugins.gan_lab.ResumableSweeper"
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="resumable", node=ResumableSweeperConf, provider="gan-lab"
+)
+
+
+class ResumableSweeper(BasicSweeper):
+    """Sweep over the Cartesian product of all choices, under any launcher.
+
+    A repeated sweep skips what is finished, and a run that fails does not stop the others.
+    """
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from gan_lab.sweeps.sweep import sweep
+
+        assert self.config is not None
+        assert self.launcher is not None
+        assert self.hydra_context is not None
+        loader, config, launcher = self.hydra_context.config_loader, self.config, self.launcher
+        parser = OverridesParser.create(config_loader=loader)
+        [combinations] = self.split_arguments(
+            parser.parse_overrides([*self._parse_config(), *arguments]), max_batch_size=None
+        )
+
+        def compose(overrides: list[str]) -> DictConfig:
+            return loader.load_sweep_config(config, overrides)
+
+        def begin(study: Path) -> None:
+            study.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(config, study / "multirun.yaml")
+
+        failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
+        if failures:
+            sys.exit(1)
+
+
+# Each launcher needs an extra of its own, and any of them may be missing.
+with suppress(ImportError):
+    from hydra_plugins.hydra_joblib_launcher import joblib_launcher
+
+    class StoppableJoblibLauncher(joblib_launcher.JoblibLauncher):  # type: ignore[misc]
+        """One run per process, ``n_jobs`` at a time; runs that are asked to stop save their state first."""
+
+        task_function: Any
+
+        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+            from gan_lab.sweeps.workers import stoppable
+
+            task_function = self.task_function
+            with stoppable(task_function) as task:
+                self.task_function = task
+                try:
+                    returns: Sequence[JobReturn] = super().launch(job_overrides, initial_job_idx)
+                finally:
+                    self.task_function = task_function
+            return returns
+
+
+with suppress(ImportError):
+    from hydra_plugins.hydra_submitit_launcher import submitit_launcher
+
+    class RequeueingSlurmLauncher(submitit_launcher.SlurmLauncher):  # type: ignore[misc]
+        """One Slurm job per run; a lost job is a failed run. Needs no Slurm accounting."""
+
+        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+            from gan_lab.sweeps.slurm import submit, wait
+
+            return wait(submit(self, job_overrides, initial_job_idx))
+
+        def __call__(self, *arguments: Any) -> JobReturn:
+            from gan_lab.sweeps.slurm import requeued_when_preempted
+
+            with requeued_when_preempted():
+                result: JobReturn = super().__call__(*arguments)
+            return result
+
+
+with suppress(ImportError):
+    from hydra_plugins.hydra_ray_launcher import ray_launcher
+
+    class RayLauncher(ray_launcher.RayLauncher):  # type: ignore[misc]
+        """One Ray task per run."""
+
+        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+            import ray
+
+            try:
+                returns: Sequence[JobReturn] = super().launch(job_overrides, initial_job_idx)
+            except BaseException:
+                # Ray raises at the first lost task. The sweep then launches the unfinished runs again, and
+                # nothing may train them twice at a time.
+                ray.shutdown()
+                raise
+            return returns

@@ -1,0 +1,210 @@
+"""The loop's observer: logs, progress bar, pictures, checkpoints and status of one run."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from safetensors.torch import save
+from tqdm import tqdm
+
+from gan_lab.datasets.base import Dataset
+from gan_lab.evaluation.diagnostics import Diagnostic, Probe
+from gan_lab.evaluation.evaluator import Evaluator, Scores, protocol, write_results
+from gan_lab.gan.steps import Scalars
+from gan_lab.runs import checkpoints
+from gan_lab.runs.folder import Status, now, seed_folder
+from gan_lab.training.engines import Engine, TrainState
+from gan_lab.training.tensorboard import SeedLog, read_stats, rows
+from gan_lab.utils.files import atomic_write
+from gan_lab.utils.seeding import stream
+from gan_lab.utils.signals import StopRequest
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes what a run leaves behind, from step ``status.step`` on.
+
+    ``evaluator`` None measures nothing, ``probe`` None looks at nothing; ``frozen``: last good states of
+    seeds that have diverged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        status: Status,
+        data: Dataset,
+        request: StopRequest,
+        *,
+        latent_size: int,
+        pictured: int,
+        histograms: bool,
+        cfg: DictConfig,
+        evaluator: Evaluator | None = None,
+        probe: Probe | None = None,
+        diagnostics: Sequence[Diagnostic] = (),
+        frozen: Sequence[TrainState] = (),
+    ) -> None:
+        self.folder, self.status, self.data, self.request = folder, status, data, request
+        self.latent_size, self.pictured, self.histograms = latent_size, pictured, histograms
+        self.cfg, self.evaluator, self.probe, self.looks_for = cfg, evaluator, probe, diagnostics
+        self.frozen = {member.seed: member for member in frozen}
+        self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
+        self._scores, self._scored_at = self._last_scores()
+        self._before = status.seconds
+        self._begun = self._last = time.monotonic()
+        self._last_step = status.step
+        self._bar = tqdm(
+            total=status.steps,
+            initial=status.step,
+            unit="step",
+            disable=None,  # not where nobody watches
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def _last_scores(self) -> tuple[dict[int, Scores], int]:
+        """What was measured last: a run may have been stopped between its last step and its end."""
+        if self.evaluator is None:
+            return {}, -1
+        names, found, at = list(self.evaluator.scores), {}, -1
+        for seed, log in self.logs.items():
+            lines = [line for line in read_stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
+            if lines and seed not in self.status.diverged:
+                found[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
+                at = lines[-1]["step"]
+        return found, at
+
+    def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
+        if self.status.step == 0:
+            for seed, log in self.logs.items():
+                scores = [f"metrics/{self.evaluator.primary}"] if self.evaluator else []
+                log.begin(configuration, {**hyperparameters, "seed": seed}, scores)
+        self.status.state, self.status.started = "running", self.status.started or now()
+        self.status.save(self.folder)
+
+    def step(self, step: int) -> None:
+        self._bar.update()
+        for log in self.logs.values():
+            log.flush()
+
+    def numbers(self, step: int, seeds: Sequence[int], numbers: Scalars) -> None:
+        table = rows(numbers)
+        speed = (step - self._last_step) / max(time.monotonic() - self._last, 1e-9)
+        self._last, self._last_step = time.monotonic(), step
+        for seed, row in zip(seeds, table, strict=True):
+            self.logs[seed].scalars(step, row)
+            self.logs[seed].speed(step, speed)
+        mean = {n: sum(row[n] for row in table) / len(table) for n in table[0]}
+        self._bar.set_postfix_str(
+            f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}", refresh=False
+        )
+
+    def samples(self, step: int, engine: Engine) -> None:
+        latent = torch.stack(
+            [
+                torch.randn(self.pictured, self.latent_size, generator=stream(seed, "samples"))
+                for seed in engine.seeds
+            ]
+        )
+        pictured = engine.generate(latent.to(engine.setup.device)).cpu()
+        for index, seed in enumerate(engine.seeds):
+            self.logs[seed].picture(step, self.data.draw(pictured[index]))
+            if self.histograms:
+                self.logs[seed].histograms(step, engine.weights(index))
+
+    def metrics(self, step: int, engine: Engine) -> None:
+        if self.evaluator is None:
+            return
+        with self._timed("metric_seconds"):
+            found = self.evaluator(engine.generate, engine.seeds)
+        for seed, scores in zip(engine.seeds, found, strict=True):
+            self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
+        self._scores, self._scored_at = dict(zip(engine.seeds, found, strict=True)), step
+
+    def diagnostics(self, step: int, engine: Engine) -> None:
+        if self.probe is None:
+            return
+        with self._timed("diagnostic_seconds"):
+            for index, seed in enumerate(engine.seeds):
+                look = self.probe.look(engine.state(index))
+                for diagnostic in self.looks_for:
+                    self.logs[seed].scalars(step, diagnostic(look))
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        setattr(self.status, name, getattr(self.status, name) + time.monotonic() - begun)
+
+    def diverged(self, step: int, member: TrainState) -> None:
+        self.status.diverged[member.seed] = step
+        self.frozen[member.seed] = member.apart()
+        _log.info("seed %d diverged at step %d", member.seed, step)
+        self._bar.write(
+            f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "
+            "its last good state is kept",
+            file=sys.stderr,
+        )
+
+    def checkpoint(self, step: int, members: Sequence[TrainState], good: Sequence[TrainState]) -> None:
+        for log in self.logs.values():
+            log.sync()
+        everybody = [*members, *self.frozen.values()]
+        content = {
+            "members": [vars(member) for member in members],
+            "good": [] if good is members else [vars(member) for member in good],
+            "frozen": [vars(member) for member in self.frozen.values()],
+            "diverged": dict(self.status.diverged),
+        }
+        checkpoints.save(self.folder / "checkpoint", step, content)
+        for member in everybody:
+            weights = {n: t.detach().cpu().contiguous() for n, t in member.generator.items()}
+            path = seed_folder(self.folder, member.seed) / "generator.safetensors"
+            atomic_write(path, save(weights))
+        self.status.step = step
+        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.save(self.folder)
+
+    def should_stop(self) -> bool:
+        return self.request.number is not None
+
+    def abandon(self, state: str, reason: str) -> None:
+        """Leave with what stands on the disk, after something has failed: what else fails may not hide it."""
+        self._bar.close()
+        for log in self.logs.values():
+            with suppress(Exception):
+                log.close()
+        with suppress(Exception):
+            self._became(state, reason)
+
+    def end(self, state: str, reason: str = "") -> None:
+        """Close everything and write down what became of the run."""
+        self._bar.close()
+        for seed, log in self.logs.items():
+            log.flush()
+            self._results(seed)
+            log.end(well=state == "finished" and seed not in self.status.diverged)
+            log.close()
+        self._became(state, reason)
+
+    def _became(self, state: str, reason: str) -> None:
+        _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")
+        self.status.state, self.status.reason, self.status.ended = state, reason, now()
+        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.save(self.folder)
+
+    def _results(self, seed: int) -> None:
+        diverged = seed in self.status.diverged
+        if self.evaluator is None or not (diverged or seed in self._scores):
+            return
+        step = self.status.diverged[seed] if diverged else self._scored_at
+        folder = seed_folder(self.folder, seed)
+        last = None if diverged else self._scores[seed]
+        write_results(folder, seed, step, last, self.evaluator, protocol(self.cfg), read_stats(folder))

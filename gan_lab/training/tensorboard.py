@@ -1,0 +1,211 @@
+"""What a run writes while it trains, a folder a seed: TensorBoard events, ``stats.jsonl`` and pictures.
+
+Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
+``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``,
+``configuration``.
+"""
+
+import io
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.api_pb2 import Status as SessionStatus
+from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_summary_metadata
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from gan_lab.utils.files import atomic_write
+
+_EVENTS = "events.out.tfevents."
+# Numbers of the HPARAMS tab: those that every run has.
+HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
+
+
+class _RunLog(logging.FileHandler):
+    """A file of log lines, of which a full disk only costs the lines: whatever else fails there is said."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def run_log(path: Path) -> Iterator[None]:
+    """Add what gan-lab logs meanwhile to a file of the run's own."""
+    handler = _RunLog(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
+    logger = logging.getLogger("gan_lab")
+    # Where nobody has set up logging, warnings go to stderr; a handler of ours would stop that.
+    others = [] if logging.getLogger().handlers or logging.lastResort is None else [logging.lastResort]
+    level, hook = logger.level, threading.excepthook
+    # TensorBoard's thread hands its error on to whoever writes next, and would print it besides.
+    threading.excepthook = lambda error: logger.info("in a thread: %s", error.exc_value)
+    logger.setLevel(logging.INFO)
+    for one in (handler, *others):
+        logger.addHandler(one)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        threading.excepthook = hook
+        for one in (handler, *others):
+            logger.removeHandler(one)
+        handler.close()
+
+
+class SeedLog:
+    """The log of one seed; opened at a step, it forgets whatever was written after that step.
+
+    At step 0 it forgets everything: nothing is known of a run without a checkpoint.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        _forget_after(folder / "stats.jsonl", step or -1)
+        self._stats = (folder / "stats.jsonl").open("a")
+        self._line: dict[str, float | None] = {}
+        _make_older(folder)
+        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+
+    def scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
+        """One point a tag in TensorBoard, and in the step's line in ``stats.jsonl`` (null where not finite).
+
+        All that is said of one step stands on one line, which is written by `flush`.
+        """
+        self._line |= {"step": step}
+        for name, value in numbers.items():
+            self._line[name] = value if value is not None and math.isfinite(value) else None
+            self._events.add_scalar(name, math.nan if value is None else value, step)
+
+    def flush(self) -> None:
+        if self._line:
+            self._stats.write(json.dumps(self._line) + "\n")
+            self._stats.flush()
+            self._line = {}
+
+    def sync(self) -> None:
+        """Have everything so far on the disk: what a checkpoint follows on must survive with it."""
+        self.flush()
+        os.fsync(self._stats.fileno())
+        self._events.flush()
+        for path in self.folder.glob(f"{_EVENTS}*"):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def speed(self, step: int, steps_per_second: float) -> None:
+        """Only in TensorBoard: ``stats.jsonl`` holds what is the same on every machine."""
+        self._events.add_scalar("speed/steps_per_second", steps_per_second, step)
+
+    def picture(self, step: int, picture: Tensor) -> None:
+        """(3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
+        path = self.folder / "samples" / f"step_{step:06d}.png"
+        path.parent.mkdir(exist_ok=True)
+        content = io.BytesIO()
+        save_picture(picture, content)
+        atomic_write(path, content.getvalue())
+        self._events.add_image("samples", picture, step)
+
+    def histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
+        for name, (weight, gradient) in weights.items():
+            tag = name.replace(".", "/")
+            self._events.add_histogram(f"weights/{tag}", weight.float(), step)
+            if gradient is not None and gradient.isfinite().all():
+                self._events.add_histogram(f"gradients/{tag}", gradient.float(), step)
+
+    def begin(
+        self, configuration: str, hyperparameters: Mapping[str, Any], scores: Sequence[str] = ()
+    ) -> None:
+        """The resolved configuration as text, and this seed's row in the HPARAMS tab, with these scores."""
+        self._events.add_text("configuration", f"```yaml\n{configuration}\n```", 0)
+        columns = dict.fromkeys([*scores, *HEADLINES], 0.0)
+        experiment, session, _ = hparams(dict(hyperparameters), columns)  # type: ignore[no-untyped-call]
+        self._summary(experiment)
+        self._summary(session)
+
+    def end(self, *, well: bool) -> None:
+        status = SessionStatus.STATUS_SUCCESS if well else SessionStatus.STATUS_FAILURE
+        content = HParamsPluginData(session_end_info=SessionEndInfo(status=status))
+        metadata = create_summary_metadata(hparams_plugin_data_pb=content)
+        self._summary(Summary(value=[Summary.Value(tag=SESSION_END_INFO_TAG, metadata=metadata)]))
+
+    def _summary(self, summary: Any) -> None:
+        # Through the writer's file: `add_hparams` would open a run of its own beside this one.
+        self._events._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        self.flush()
+        self._stats.close()
+        self._events.close()
+
+
+def save_picture(picture: Tensor, path: Path | BinaryIO) -> None:
+    """(3, H, W) uint8 as a PNG file."""
+    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(path, format="PNG")
+
+
+def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:
+    """{tag: (S,)} -> a dictionary a seed, in one copy from the device."""
+    table = torch.stack([n.float() for n in numbers.values()], dim=1).tolist()
+    return [dict(zip(numbers, row, strict=True)) for row in table]
+
+
+def read_stats(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a seed's ``stats.jsonl``; a last line that was cut off by a crash is left out."""
+    path = folder / "stats.jsonl"
+    return [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
+
+
+def _forget_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    text = "".join(f"{line}\n" for line in takewhile(lambda line: _step_of(line) <= step, _whole_lines(path)))
+    if len(text.encode()) != path.stat().st_size:
+        atomic_write(path, text)
+
+
+def _step_of(line: str) -> float:
+    """Its step; after all others where the line is damaged, as a power loss leaves it."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _make_older(folder: Path) -> None:
+    """Have the event files of earlier sittings sort before a new one, even if the clock has gone backwards.
+
+    TensorBoard reads the files of a folder in the order of their names, which begin with the second of their
+    making; otherwise what comes later would be taken for what was before.
+    """
+    files = sorted(folder.glob(f"{_EVENTS}*"))
+    stamps = [(path, *path.name.removeprefix(_EVENTS).partition(".")[::2]) for path in files]
+    second = int(time.time())
+    seconds = [int(stamp) for _, stamp, _ in stamps if stamp.isdigit()]
+    if max(seconds, default=0) >= second:
+        # Before all of them: a rename then meets no other file, and one that is interrupted keeps the order.
+        first = min(second, *seconds) - len(stamps)
+        for place, (path, _, rest) in enumerate(stamps):
+            path.rename(folder / f"{_EVENTS}{max(first, 0) + place:010d}.{rest}")
+
+
+def _whole_lines(path: Path) -> Sequence[str]:
+    text = path.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()

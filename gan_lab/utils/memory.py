@@ -1,0 +1,57 @@
+"""How much memory there is, and a sentence instead of a killed machine where that cannot be enough."""
+
+from pathlib import Path
+
+import torch
+
+from gan_lab.utils.errors import ConfigurationError
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available(device: torch.device | None = None) -> int | None:
+    """Bytes that can still be had on a GPU, or on this machine, container or job; None where nobody says."""
+    if device is not None and device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = [n for n in (_of_the_machine(), _of_the_cgroup()) if n is not None]
+    return min(found, default=None)
+
+
+def require_memory(needed: int, what: str, device: torch.device | None = None) -> None:
+    """Raise ConfigurationError where ``what`` needs more bytes, at the least, than are available.
+
+    Linux gives out more than it has and kills whoever uses it, so asking first is the only way to say it.
+    """
+    there = available(device)
+    if there is not None and needed > there:
+        raise ConfigurationError(
+            f"{what} is too large for this machine: it takes at least {_format_bytes(needed)} of memory, "
+            f"and {_format_bytes(there)} is free"
+        )
+
+
+def _of_the_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _of_the_cgroup() -> int | None:
+    """What a container's or a scheduler's limit (cgroup v2) leaves; page cache can be taken back."""
+    try:
+        own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
+        folder = next(f for f in (_CGROUP / own, _CGROUP) if (f / "memory.max").is_file())
+        limit = int((folder / "memory.max").read_text())
+        cache = (folder / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
+        return limit - int((folder / "memory.current").read_text()) + int(cache)
+    except (OSError, ValueError, StopIteration, IndexError):  # no limit is the word "max"
+        return None
+
+
+def _format_bytes(size: int) -> str:
+    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB")):
+        if size >= 2**power:
+            return f"{size // 2**power:,} {unit}"
+    return f"{size:,} bytes"

@@ -1,0 +1,27 @@
+"""Where things live on disk."""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def relative(path: Path) -> Path:
+    """A path below the current folder as it is seen from there, any other as it is."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def config_dir() -> Path:
+    """Folder of the YAML files: inside an installed wheel, or at the top of a checkout."""
+    packaged = PACKAGE / "configs"
+    return packaged if packaged.is_dir() else PACKAGE.parent / "configs"
+
+
+def cache_dir() -> Path:
+    """Folder for downloads and decoded images: ``$GAN_LAB_CACHE``, else the user's cache folder."""
+    given = os.environ.get("GAN_LAB_CACHE")
+    if given:
+        return Path(given).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base).expanduser() if base else Path.home() / ".cache") / "gan-lab"

@@ -1,0 +1,67 @@
+"""Small configurations, composed and built as the command line does it."""
+
+from collections.abc import Sequence
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from gan_lab import Study
+from gan_lab.runs.load import TrainedRun
+from gan_lab.training.build import Experiment, build_experiment
+from gan_lab.utils.paths import config_dir
+
+# Small enough for a test, and otherwise what the defaults are.
+TINY_IMAGES = (
+    "dataset=digits",
+    "dataset.size=8",
+    "model=dcgan",
+    "model.latent_size=8",
+    "model.generator.width=4",
+    "model.discriminator.width=4",
+    "batch_size=8",
+    "samples.number=4",
+)
+TINY_POINTS = (
+    "dataset=ring",
+    "dataset.size=1000",
+    "model=mlp",
+    "model.latent_size=3",
+    "model.generator.width=8",
+    "model.discriminator.width=8",
+    "batch_size=8",
+    "samples.number=16",
+)
+
+
+def choices(group: str) -> list[str]:
+    """Names of all entries of a config group, so that a new file is covered without a change here."""
+    names = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
+    assert names, f"no entry in configs/{group}"
+    return names
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        return compose("train", overrides=list(overrides))
+
+
+def assembled(*overrides: str) -> Experiment:
+    return build_experiment(composed(*overrides), torch.device("cpu"))
+
+
+def play(experiment: Experiment, steps: int) -> list[dict[str, torch.Tensor]]:
+    """Train for some steps without a loop; the numbers of every step."""
+    history = []
+    for step in range(steps):
+        batches, last = experiment.batches(step)
+        numbers = {}
+        for batch in batches:
+            numbers = experiment.engine.discriminator_step(batch)
+        history.append(numbers | experiment.engine.generator_step(last))
+    return history
+
+
+def train(overrides: Sequence[str] = ()) -> TrainedRun:
+    """One run in this process, as the Python API trains it."""
+    return Study().train(overrides)

@@ -1,0 +1,229 @@
+"""Studies that nobody trained: the files of a run, with scores, pictures and diagnostics that are known."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+
+from gan_lab.datasets.base import Images
+from gan_lab.runs.folder import Status, seed_folder
+
+STEPS = (500, 1000, 1500, 2000)
+SITES = ("hidden.0", "hidden.1")
+TARGETS = {"elu": "torch.nn.ELU", "relu": "torch.nn.ReLU", "tanh": "torch.nn.Tanh"}
+PICTURED = 6
+
+
+def shade(seed: int, cell: int) -> int:
+    """Gray level of a cell in every grid of a seed: what tells where a crop was taken."""
+    return (37 * seed + 20 * cell) % 256
+
+
+def make_run(
+    study: Path,
+    activation: str,
+    scores: Sequence[float | None],
+    *,
+    name: str | None = None,
+    discriminator: str | None = None,
+    first: int = 0,
+    state: str = "finished",
+    step: int = STEPS[-1],
+    steps: int | None = None,
+    diverged: Mapping[int, int] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    choices: Mapping[str, str] | None = None,
+    own: Mapping[str, Any] | None = None,
+    results: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    primary: str = "fid",
+    better: str = "lower",
+    health: float = 0.0,
+    points: bool = False,
+    measured: bool = True,
+    started: str = "2026-11-23T10:00:00+00:00",
+    reason: str = "",
+    recorded: bool = True,
+) -> Path:
+    """A run's folder whose seed ``first + i`` ends with ``scores[i]``; returns the folder.
+
+    changes: dotted keys of config.yaml; own: parameters of the activation; results: keys of results.json;
+    metrics: further scores, each with all that a score has; health: share of dead units everywhere.
+    """
+    diverged = dict(diverged or {})
+    folder = study / (name or f"activation={activation}{f'-{discriminator}' if discriminator else ''}")
+    seeds = [first + i for i in range(len(scores))]
+    chosen = {"activation": activation, "dataset": "digits", "model": "dcgan", "optimizer": "adam"}
+    chosen |= {"objective": "non_saturating", "initialization": "dcgan", **(choices or {})}
+    typed = [f"activation={activation}", f"seeds={len(seeds)}", *([f"seed={first}"] if first else [])]
+    if discriminator:
+        chosen["activation@discriminator_activation"] = discriminator
+        typed.append(f"activation@discriminator_activation={discriminator}")
+    status = Status(
+        identity=f"{abs(hash(folder.name)):064x}"[:64],
+        state=state,
+        step=step,
+        steps=steps or max(step, STEPS[-1]),
+        seeds=seeds,
+        shape=[2] if points else [1, 16, 16],
+        choices=chosen,
+        device="cpu (2 threads)",
+        engine="Stacked",
+        seconds=60.0 + 10 * len(activation),
+        metric_seconds=3.0,
+        diagnostic_seconds=1.0,
+        started=started,
+        ended=started,
+        diverged=diverged,
+        reason=reason,
+        versions={"python": "3.11.7", "gan-lab": "0.1.0", "torch": "2.15.0"},
+    )
+    folder.mkdir(parents=True)
+    status.save(folder)
+    config = _config(activation, discriminator, own or {}, seeds)
+    config["steps"] = status.steps
+    for key, value in (changes or {}).items():
+        OmegaConf.update(config, key, value, force_add=True)
+    OmegaConf.save(config, folder / "config.yaml")
+    if recorded:
+        (folder / ".hydra").mkdir()
+        typed += [f"{key}={value}" for key, value in (changes or {}).items() if key != "samples.number"]
+        OmegaConf.save(OmegaConf.create(typed), folder / ".hydra" / "overrides.yaml")
+    for seed, score in zip(seeds, scores, strict=True):
+        _seed(
+            seed_folder(folder, seed),
+            seed,
+            score,
+            diverged.get(seed),
+            step,
+            primary=primary,
+            better=better,
+            metrics=metrics or {},
+            changes=results or {},
+            health=health,
+            points=points,
+            measured=measured,
+        )
+    return folder
+
+
+def metric(
+    last: float | None, floor: float | None = 0.0, better: str = "lower", **told: Any
+) -> dict[str, Any]:
+    """All that results.json says of one score."""
+    start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "floor": floor}
+    return start | {"better": better, "worst": None, **told}
+
+
+def draws(center: float, spread: float, seeds: int, stream: int) -> list[float]:
+    """Scores of seeds around a center, the same at every call."""
+    return [float(x) for x in np.random.default_rng(stream).normal(center, spread, seeds).clip(0.01)]
+
+
+def _config(activation: str, discriminator: str | None, own: Mapping[str, Any], seeds: list[int]) -> Any:
+    node = {"_target_": TARGETS.get(activation, f"mine.{activation}"), **own}
+    other = {"_target_": TARGETS.get(discriminator, f"mine.{discriminator}")} if discriminator else node
+    return OmegaConf.create(
+        {
+            "activation": node,
+            **({"discriminator_activation": other} if discriminator else {}),
+            "dataset": {"_target_": "gan_lab.datasets.digits.digits", "name": "digits", "size": 16},
+            "model": {
+                "latent_size": 100,
+                "generator": {"_target_": "G", "latent_size": 100, "activation": node, "width": 32},
+                "discriminator": {"_target_": "D", "activation": other, "width": 32},
+            },
+            "optimizer": {"_target_": "torch.optim.Adam", "lr": 2e-4},
+            "initialization": {"_target_": "gan_lab.gan.initialization.dcgan"},
+            "features": {"_target_": "gan_lab.evaluation.features.auto"},
+            "study": "synthetic",
+            "steps": STEPS[-1],
+            "batch_size": 64,
+            "seed": seeds[0],
+            "seeds": len(seeds),
+            "discriminator_steps": 1,
+            "ema": None,
+            "precision": "fp32",
+            "report": {"primary": None, "reference": "relu"},
+            "samples": {"every": 500, "number": PICTURED},
+        }
+    )
+
+
+def _seed(
+    folder: Path,
+    seed: int,
+    score: float | None,
+    broke: int | None,
+    step: int,
+    *,
+    primary: str,
+    better: str,
+    metrics: Mapping[str, Mapping[str, Any]],
+    changes: Mapping[str, Any],
+    health: float,
+    points: bool,
+    measured: bool,
+) -> None:
+    (folder / "samples").mkdir(parents=True)
+    lines = []
+    for at in (at for at in STEPS if at <= step and (broke is None or at < broke)):
+        end = score if score is not None else 5.0
+        line = {"step": at, "loss/generator": 1.0, f"metrics/{primary}": end * (1 + 3 * math.exp(-at / 400))}
+        line[f"metrics/{primary}"] = end if at == STEPS[-1] else line[f"metrics/{primary}"]
+        lines.append(line | _diagnostics(health))
+    (folder / "stats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    last = lines[-1]["step"] if lines else 0
+    _picture(folder / "samples" / f"step_{last:06d}.png", seed, points)
+    if not measured:
+        return
+    seen = [line[f"metrics/{primary}"] for line in lines]
+    best = (min if better == "lower" else max)(seen, default=None)
+    told = metric(
+        None if broke is not None else score,
+        0.31,
+        better,
+        best=best,
+        best_step=last,
+        mean=float(np.mean(seen)) if seen else None,
+    )
+    content = {
+        "format": 1,
+        "seed": seed,
+        "step": step if broke is None else broke,
+        "primary": primary,
+        "features": {"name": "classifier", "hash": "0f3c0f3c0f3c0f3c", "dimensions": 32},
+        "samples": {"fake": 597, "real": 597, "reference": "held-out"},
+        "metrics": {primary: told, **metrics},
+    }
+    (folder / "results.json").write_text(json.dumps(content | dict(changes)))
+
+
+def _diagnostics(health: float) -> dict[str, float]:
+    found = {}
+    for player in ("generator", "discriminator"):
+        for depth, site in enumerate(SITES):
+            start = f"diagnostics/{player}/{site}"
+            shares = {"dead": health, "dormant": health / 2, "saturated": min(1.0, health * (depth + 1))}
+            found |= {f"{start}/{name}": value for name, value in shares.items()}
+        found |= {f"diagnostics/{player}/{name}": health for name in ("dead", "dormant", "saturated")}
+        found[f"diagnostics/{player}/gradient_ratio"] = 10 ** (-5 * health)
+        found[f"diagnostics/{player}/effective_rank"] = 12.0
+        found[f"diagnostics/{player}/non_finite"] = 0.0
+    return found
+
+
+def _picture(path: Path, seed: int, points: bool) -> None:
+    if points:
+        rng = np.random.default_rng(seed)
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(path)
+        return
+    cells = torch.tensor([shade(seed, cell) for cell in range(PICTURED)]).float() / 127.5 - 1
+    grid = Images.draw(cells.view(-1, 1, 1, 1).expand(-1, 1, 16, 16))
+    Image.fromarray(grid.permute(1, 2, 0).contiguous().numpy()).save(path)

@@ -1,0 +1,237 @@
+"""The report's page and TensorBoard in a real browser: Chromium, without a window and without a network."""
+
+import html
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_lab.report.write import write
+from gan_lab.runs.study import collect
+from tests.helpers.experiments import TINY_POINTS, train
+from tests.helpers.synthetic import draws, make_run, metric
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--v=0",
+)
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND"
+EVIL = "<script>document.title='hacked'</script>"
+
+# In CI a browser that is missing is a failure: the tests must not pass by not running.
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="there is no chromium here: apt install chromium"
+)
+
+
+def browse(url: str, *flags: str, network: bool = False) -> tuple[str, list[str]]:
+    """Open a page: its DOM after scripts have run, and what the console complained of."""
+    assert CHROMIUM is not None, "CI must install chromium"
+    profile = Path("chromium-profile").resolve()
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, *([] if network else [NO_NETWORK]), f"--user-data-dir={profile}", *flags, url],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A page with everything on it: names that bite, a run that failed, and long words."""
+    study = tmp_path / "outputs" / "a study"
+    prdc = {name: metric(0.8, 0.9, "higher") for name in ("precision", "recall", "density", "coverage")}
+    for stream, name in enumerate(
+        ("elu", "relu", "tanh", EVIL, "a_name_that_goes_on_and_on_without_a_break")
+    ):
+        make_run(study, name, draws(1 + stream, 0.3, 6, stream), name=f"run{stream}", metrics=prdc)
+    make_run(study, "mish", [1.0] * 6, state="failed", step=500, reason="boom " * 30, measured=False)
+    out = tmp_path / "report"
+    return out / "index.html", write(collect(study), out)
+
+
+def visible(dom: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", dom))
+
+
+def test_the_page_renders_with_its_figures_and_verdict(report: tuple[Path, dict[str, Any]]) -> None:
+    page, told = report
+    dom, complaints = browse(page.as_uri(), "--dump-dom")
+    assert complaints == []
+    (verdict,) = re.findall(r'<p id="verdict"[^>]*>(.*?)</p>', dom, re.DOTALL)
+    assert html.unescape(verdict) == json.loads((page.parent / "report.json").read_text())["verdict"]["text"]
+    assert "<title>a study: gan-lab report</title>" in dom
+    labels = re.findall(r'<svg role="img" aria-label="([^":]+)', dom)
+    assert labels == [
+        "Forest plot",
+        "Learning curves of all candidates",
+        "Health map",
+        "Cost against quality",
+    ]
+    assert dom.count("<img") == 6
+    assert EVIL in visible(dom)
+    for row in told["settings"][0]["rows"]:
+        assert dom.count(f"<b>{row['iqm']:#.3g}</b>" if row["iqm"] else "<b>failed</b>") >= 1
+
+
+def test_the_page_fetches_nothing(report: tuple[Path, dict[str, Any]]) -> None:
+    page, _ = report
+    dom, complaints = browse(page.as_uri(), "--dump-dom")
+    assert complaints == []
+    assert re.findall(r'\b(?:src|href|srcset|action|data)="(?!data:|#)([^"]*)"', dom) == []
+    assert re.findall(r"url\((?!#|data:)", dom) == []
+    assert "<script" not in dom
+    assert "<link" not in dom
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_the_page_never_scrolls_sideways(report: tuple[Path, dict[str, Any]], width: int) -> None:
+    page, _ = report
+    # A window cannot be as narrow as a phone, but a frame can.
+    frame = page.parent / "frame.html"
+    frame.write_text(
+        f'<iframe src="index.html" style="border:0;width:{width}px;height:900px" onload="'
+        "const r = this.contentDocument.documentElement;"
+        "document.title = r.clientWidth + ' ' + r.scrollWidth + ' ' + "
+        "[...r.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth).length"
+        '"></iframe>'
+    )
+    dom, _ = browse(frame.as_uri(), "--dump-dom", "--allow-file-access-from-files", "--window-size=1300,900")
+    found = re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom)
+    assert found is not None
+    inner, content, boxes = map(int, found.groups())
+    assert inner == width
+    assert content == width
+    # On a phone the ranking table and the figures scroll, each in its own box.
+    assert boxes >= 2 if width == 375 else boxes == 0
+
+
+@pytest.mark.parametrize(("scheme", "setting"), [("dark", 0), ("light", 1)])
+def test_the_page_follows_light_and_dark(
+    report: tuple[Path, dict[str, Any]], scheme: str, setting: int
+) -> None:
+    page, _ = report
+    shot = page.parent / f"{scheme}.png"
+    scheme_flag = f"--blink-settings=preferredColorScheme={setting}"
+    browse(page.as_uri(), f"--screenshot={shot}", "--window-size=1200,1600", scheme_flag)
+    with Image.open(shot) as picture:
+        shades = np.asarray(picture.convert("L")).astype(float)
+    paper = np.median(shades)
+    assert paper < 60 if scheme == "dark" else paper > 235
+    # Text and figures stand out from the paper: something is far from it all the way down the page.
+    bands = np.array_split(np.abs(shades - paper), 8)
+    assert all(band.max() > 120 for band in bands)
+
+
+# TensorBoard
+
+
+@pytest.fixture
+def trained() -> Path:
+    """A real study of two activations, four steps long."""
+    few = ("steps=4", "log.every=2", "samples.every=4", "metrics.every=2", "diagnostics.every=2")
+    for activation in ("elu", "relu"):
+        run = train(
+            [*TINY_POINTS, *few, f"activation={activation}", "seeds=2", "metrics.samples=50", "study=tiny"]
+        )
+    return run.folder.parent
+
+
+@pytest.fixture
+def tensorboard(trained: Path) -> Iterator[str]:
+    """The address of a TensorBoard that shows the study."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(trained), "--host", "127.0.0.1"]
+    with Path("tensorboard.log").open("w") as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(lambda: len(ask(f"{address}/data/runs")) == 4)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def ask(url: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def _wait_for(ready: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if ready():
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < end, Path("tensorboard.log").read_text()
+        time.sleep(0.3)
+
+
+def test_tensorboard_serves_scalars_images_and_hyperparameters(tensorboard: str) -> None:
+    runs = ask(f"{tensorboard}/data/runs")
+    _wait_for(lambda: len(ask(f"{tensorboard}/data/plugin/scalars/tags")) == len(runs))
+    scalars = ask(f"{tensorboard}/data/plugin/scalars/tags")
+    for run in runs:
+        assert {"metrics/mode_js", "loss/generator", "diagnostics/generator/dead"} <= set(scalars[run])
+        where = urllib.parse.urlencode({"run": run, "tag": "metrics/mode_js"})
+        points = ask(f"{tensorboard}/data/plugin/scalars/scalars?{where}")
+        assert [step for _, step, _ in points] == [2, 4]
+    images = ask(f"{tensorboard}/data/plugin/images/tags")
+    where = urllib.parse.urlencode({"run": runs[0], "tag": "samples", "sample": 0})
+    pictures = ask(f"{tensorboard}/data/plugin/images/images?{where}")
+    assert set(images) == set(runs)
+    assert [picture["step"] for picture in pictures] == [0, 4]
+    with urllib.request.urlopen(
+        f"{tensorboard}/data/plugin/images/individualImage?{pictures[-1]['query']}"
+    ) as f:
+        assert f.read(8) == b"\x89PNG\r\n\x1a\n"
+    experiment = ask(f"{tensorboard}/data/plugin/hparams/experiment", {})
+    assert "activation" in [info["name"] for info in experiment["hparamInfos"]]
+    wanted = {
+        "colParams": [{"hparam": "activation"}],
+        "allowedStatuses": ["STATUS_SUCCESS"],
+        "sliceSize": 100,
+    }
+    groups = ask(f"{tensorboard}/data/plugin/hparams/session_groups", wanted)["sessionGroups"]
+    assert sorted(group["hparams"]["activation"] for group in groups) == ["elu", "elu", "relu", "relu"]
+
+
+def test_the_browser_sees_the_runs_in_tensorboard(tensorboard: str) -> None:
+    runs = ask(f"{tensorboard}/data/runs")
+    dom, complaints = browse(tensorboard, "--dump-dom", "--virtual-time-budget=25000", network=True)
+    assert [line for line in complaints if "Uncaught" in line] == []
+    shown = visible(dom)
+    for run in runs:
+        assert run in shown

@@ -1,0 +1,184 @@
+"""The command line as a user calls it: exit code, output, and what is left on disk."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gan_lab import load
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, choices
+
+Cli = Callable[..., tuple[int, str, str]]
+FEW = ("steps=4", "log.every=2", "samples.every=4")
+LIBRARIES = ("torch", "hydra", "omegaconf", "numpy", "tensorboard")
+
+
+def test_help_answers_without_the_libraries(run_cli: Cli) -> None:
+    code, out, _ = run_cli("--help")
+    assert code == 0
+    assert "train" in out
+    assert "sample" in out
+    code = (
+        "import sys; from gan_lab.cli import main\n"
+        "try: main(['--help'])\n"
+        f"except SystemExit: print([m for m in {LIBRARIES} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_train_says_where_the_run_is_and_sample_draws_from_it(run_cli: Cli) -> None:
+    code, out, err = run_cli("train", "activation=elu", *TINY_IMAGES, *FEW)
+    assert code == 0, err
+    assert "finished: 4 steps, 1 seed, " in out
+    (folder,) = Path("outputs/digits").iterdir()
+    assert str(folder) in out
+    assert "tensorboard --logdir 'outputs/digits'" in out
+    assert (folder / ".hydra/overrides.yaml").exists()
+    again, answer, _ = run_cli("train", *TINY_IMAGES, *FEW, "activation=elu")
+    assert (again, "finished: 4 steps" in answer) == (0, True)
+    code, out, err = run_cli("sample", str(folder), "--interpolate", "--number", "9", "-o", "walk.png")
+    assert (code, out.strip()) == (0, "walk.png"), err
+    assert Path("walk.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_multirun_puts_every_activation_and_seed_side_by_side(run_cli: Cli) -> None:
+    code, out, err = run_cli("train", "-m", "activation=relu,elu", "seeds=2", *TINY_POINTS, *FEW)
+    assert code == 0, err
+    assert out.count("finished: 4 steps, 2 seeds") == 2
+    runs = [load(path.parent) for path in Path("outputs/ring").glob("*/status.json")]
+    assert {run.status.choices["activation"] for run in runs} == {"relu", "elu"}
+    for run in runs:
+        assert len(list(run.folder.glob("seed_*/events.out.tfevents*"))) == 2
+
+
+def test_a_single_run_is_found_again_by_a_sweep(run_cli: Cli) -> None:
+    run_cli("train", "activation=elu", *TINY_POINTS, *FEW)
+    (single,) = Path("outputs/ring").iterdir()
+    stamp = (single / "seed_0/generator.safetensors").stat().st_mtime_ns
+    code, _, err = run_cli("train", "-m", "activation=elu", *TINY_POINTS, *FEW)
+    assert code == 0, err
+    assert [p.parent for p in Path("outputs/ring").glob("*/status.json")] == [single]
+    assert (single / "seed_0/generator.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_glob_sweeps_over_every_activation(run_cli: Cli) -> None:
+    code, _, err = run_cli("train", "-m", "activation=glob(*)", *TINY_POINTS, "steps=1", "samples.every=0")
+    assert code == 0, err
+    runs = [load(path.parent) for path in Path("outputs").rglob("status.json")]
+    assert {run.status.choices["activation"] for run in runs} == set(choices("activation"))
+    assert {run.status.state for run in runs} == {"finished"}
+
+
+def test_own_activation_from_a_folder(run_cli: Cli) -> None:
+    own = Path("mine/activation/steep.yaml")
+    own.parent.mkdir(parents=True)
+    own.write_text("_target_: torch.nn.LeakyReLU\nnegative_slope: 0.7\n")
+    code, _, err = run_cli("train", "--config-dir", "mine", "activation=steep", *TINY_POINTS, *FEW)
+    assert code == 0, err
+    (status,) = Path("outputs").rglob("status.json")
+    run = load(status.parent)
+    assert run.status.choices["activation"] == "steep"
+    assert "negative_slope=0.7" in str(run.generator())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--help"], "gan-lab train activation=elu seeds=8"),
+        (["--cfg", "job", "--resolve"], "_target_: torch.nn.LeakyReLU"),
+        (["--info", "searchpath"], "configs"),
+        (["--hydra-help"], "Hydra"),
+        (["-sc", "install=bash"], "complete"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_hydras_own_flags_keep_working(run_cli: Cli, arguments: list[str], expected: str) -> None:
+    code, out, err = run_cli("train", *arguments)
+    assert code == 0, err
+    assert expected in out
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["activation=gelu2"],
+            "no activation named 'gelu2', did you mean 'gelu'?; there are: celu, ",
+        ),
+        (["dataset=mnits"], "no dataset named 'mnits', did you mean 'mnist'?"),
+        (["batch_sze=4"], "unknown setting 'batch_sze', did you mean 'batch_size'?"),
+        (["activation.alhpa=4"], "unknown setting 'activation.alhpa'"),
+        (["activatoin=elu"], "unknown setting 'activatoin', did you mean 'activation'?"),
+        (["batch_size=0"], "batch_size must be a whole number of at least 1, got 0"),
+        (["batch_size=["], "no viable alternative at input '['"),
+        (["optimizer.lr=nan"], "optimizer"),
+        (["dataset.size=17"], "17"),
+        (["device=cuda:99"], "device=cuda:99 was asked for"),
+        (["dataset=image_folder", "dataset.path=nowhere"], "nowhere"),
+        (["dataset=image_folder"], "dataset"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    run_cli: Cli, overrides: list[str], sentence: str
+) -> None:
+    code, out, err = run_cli("train", *overrides)
+    assert code == 2, err
+    assert err.startswith("gan-lab: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not Path("outputs").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_said(run_cli: Cli) -> None:
+    Path("outputs").write_text("in the way")
+    code, _, err = run_cli("train", *TINY_POINTS, *FEW)
+    assert code == 2
+    assert re.match(r"gan-lab: .*outputs.*: (Not a directory|File exists)\n$", err)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_saves_and_goes_on_to_the_same_bits(
+    run_cli: Cli, number: signal.Signals, code: int
+) -> None:
+    words = [
+        "train",
+        *TINY_POINTS,
+        "steps=3000",
+        "log.every=10",
+        "samples.every=0",
+        "study=stopped",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "gan_lab", *words], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(Path().glob("outputs/stopped/*/seed_0/stats.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    (folder,) = Path("outputs/stopped").glob("*/")
+    stopped = load(folder)
+    assert stopped.status.state == "interrupted"
+    assert 0 < stopped.status.step < 3000
+    assert run_cli(*words)[0] == 0
+    assert run_cli(*words[:-1], "study=straight")[0] == 0
+    (straight,) = Path("outputs/straight").glob("*/")
+    for name in ("generator.safetensors", "stats.jsonl"):
+        assert (folder / "seed_0" / name).read_bytes() == (straight / "seed_0" / name).read_bytes()
+
+
+def test_version_and_unknown_command(run_cli: Cli) -> None:
+    assert re.match(r"gan-lab, version \d", run_cli("--version")[1]) or "version" in run_cli("--version")[1]
+    code, _, err = run_cli("trian")
+    assert code == 2
+    assert "No such command 'trian'" in err

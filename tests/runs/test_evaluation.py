@@ -1,0 +1,233 @@
+"""Evaluators, results.json, and `gan-lab evaluate`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_lab.config.build import build
+from gan_lab.datasets.base import Images
+from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
+from gan_lab.evaluation.evaluator import Evaluator, evaluator, protocol
+from gan_lab.evaluation.features.base import Raw
+from gan_lab.evaluation.metrics.base import Metric
+from gan_lab.evaluation.metrics.distances import SlicedWasserstein
+from gan_lab.evaluation.metrics.prdc import PRDC
+from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.results import read_results
+from gan_lab.training.tensorboard import read_stats
+from gan_lab.utils.errors import ConfigurationError
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, train
+
+Cli = Callable[..., tuple[int, str, str]]
+CPU = torch.device("cpu")
+MEASURED = ("steps=4", "log.every=2", "samples.every=0", "metrics.every=2", "metrics.samples=40")
+
+
+def judge(*overrides: str) -> Evaluator:
+    cfg = composed(*overrides)
+    return evaluator(cfg, build(cfg, "dataset"))
+
+
+@pytest.mark.parametrize("name", choices("metric"))
+def test_every_metric_is_built_from_its_file(name: str) -> None:
+    metric = build(composed(f"metric=[{name}]"), f"metric.{name}")
+    assert isinstance(metric, Metric)
+    assert metric.scores
+
+
+def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
+    found = judge("dataset=digits")
+    assert found.primary == "fid"
+    assert found.count == 597
+    assert found.reference == "held-out"
+    assert set(found.left_out) == {"modes", "stacked_modes"}
+    generator = torch.Generator().manual_seed(0)
+    data = build(composed("dataset=digits"), "dataset")
+
+    def noisy(sd: float) -> Callable[[Tensor], Tensor]:
+        def generate(z: Tensor) -> Tensor:
+            rows = torch.randint(len(data), (z.shape[1],), generator=generator)
+            real = data.batch(rows)
+            return (real + sd * torch.randn(real.shape, generator=generator)).clamp(-1, 1)[None]
+
+        return generate
+
+    mild, strong = found(noisy(0.1), [0])[0], found(noisy(0.6), [0])[0]
+    fids = [scores["fid"] for scores in (found.floor, mild, strong)]
+    assert None not in fids
+    assert fids[0] * 1.2 < fids[2]  # type: ignore[operator]
+    assert fids[1] < 0.7 * fids[2]  # type: ignore[operator]
+    assert found.floor["coverage"] > 0.9  # type: ignore[operator]
+    assert found.floor["frac_confident"] > 0.9  # type: ignore[operator]
+
+
+def test_points_are_counted_by_their_modes() -> None:
+    found = judge("dataset=ring", "model=mlp")
+    assert found.primary == "mode_js"
+    assert found.floor["modes"] == found.floor["modes_strict"] == 8
+    assert found.floor["hq"] == pytest.approx(0.989, abs=0.008)
+    assert {"fid", "kid", "prdc", "classes"} <= set(found.left_out)
+    assert found.count == 2500
+
+
+def test_samples_that_are_not_finite_have_no_scores() -> None:
+    found = judge("dataset=ring", "model=mlp", "metrics.samples=50")
+    (scores,) = found(lambda z: torch.full((*z.shape[:2], 2), torch.nan), [0])
+    assert set(scores) == set(found.scores)
+    assert all(value is None for value in scores.values())
+
+
+def test_scores_depend_on_nothing_but_the_generator_and_the_seed() -> None:
+    experiment = assembled(*TINY_POINTS, "seeds=3", "metrics.samples=300")
+    found = experiment.evaluator
+    assert found is not None
+    together = found(experiment.engine.generate, [0, 1, 2])
+    alone = assembled(*TINY_POINTS, "seed=2", "metrics.samples=300")
+    assert alone.evaluator is not None
+    same = alone.evaluator(alone.engine.generate, [2])[0]
+    assert same.keys() == together[2].keys()
+    for name, value in together[2].items():
+        assert same[name] == (value if value is None else pytest.approx(value, rel=1e-4)), name
+    assert found(experiment.engine.generate, [0, 1, 2]) == together
+    assert together[0] != together[1]
+
+
+def test_without_a_held_out_part_the_data_are_halved() -> None:
+    pixels = torch.randint(0, 256, (41, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    data = Images(pixels.to(torch.uint8), name="mine")
+    metrics = {"prdc": PRDC(), "sw": SlicedWasserstein()}
+    found = Evaluator(data, Raw(data.shape), metrics, samples=100, latent_size=2)
+    assert found.count == 20
+    assert found.reference == "training data, other half"
+    assert found.primary == "coverage"
+    assert found.floor["sliced_wasserstein"] > 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (("report.primary=modes",), "report.primary must be null or one of fid, .*, got 'modes'"),
+        (("metric=[modes]",), "metric holds nothing that suits these data: modes: "),
+        (("metric=[]",), "metric must name at least one metric"),
+        (("metrics.samples=1",), "metrics.samples must be"),
+        (("metrics.every=-1",), "metrics.every must be"),
+        (("diagnostics.samples=0",), "diagnostics.samples must be"),
+        (("report.reference=",), "report.reference must be the name"),
+        (("features=classifier", "dataset=ring", "model=mlp"), "features=classifier needs labelled images"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is_made(
+    overrides: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        train([*TINY_IMAGES, *overrides, "steps=1"])
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_leaves_last_best_and_mean_behind() -> None:
+    run = train([*TINY_IMAGES, *MEASURED, "seeds=2"])
+    for seed in (0, 1):
+        folder = seed_folder(run.folder, seed)
+        results = read_results(folder)
+        assert results is not None
+        lines = {line["step"]: line for line in read_stats(folder)}
+        fid = results["metrics"]["kid"]
+        on_the_way = [lines[2]["metrics/kid"], lines[4]["metrics/kid"]]
+        assert fid["last"] == on_the_way[1]
+        assert fid["best"] == min(on_the_way)
+        assert fid["best_step"] == 2 * (1 + on_the_way.index(min(on_the_way)))
+        assert fid["mean"] == pytest.approx(sum(on_the_way) / 2)
+        coverage = results["metrics"]["coverage"]
+        assert coverage["best"] == max(lines[2]["metrics/coverage"], lines[4]["metrics/coverage"])
+        assert results["samples"] == {"fake": 40, "real": 40, "reference": "held-out"}
+        assert results["features"]["name"] == "classifier"
+        assert len(results["features"]["hash"]) == 16
+        assert "40" in results["left_out"]["fid"]
+        assert results["primary"] == "kid"
+        assert results["step"] == 4
+    assert 0 < run.status.metric_seconds < run.status.seconds
+
+
+def test_a_seed_that_diverges_has_the_worst_scores() -> None:
+    run = train([*TINY_POINTS, *MEASURED, "steps=30", "optimizer.lr=1e30", "seeds=2"])
+    assert run.status.diverged
+    for seed, step in run.status.diverged.items():
+        results = read_results(seed_folder(run.folder, seed))
+        assert results is not None
+        assert results["step"] == step
+        assert all(score["last"] is None for score in results["metrics"].values())
+        assert results["metrics"]["modes"]["floor"] == 8
+
+
+def test_evaluating_afterwards_gives_the_same_numbers_and_skips_what_is_done() -> None:
+    run = train([*TINY_POINTS, *MEASURED, "seeds=2", "ema=0.9"])
+    files = [seed_folder(run.folder, seed) / "results.json" for seed in run.seeds]
+    before = [json.loads(file.read_text()) for file in files]
+    done, failed = evaluate(run.folder.parent, EvalOverrides(), CPU)
+    assert [one.skipped for one in done] == [True, True]
+    files[0].unlink()
+    done, failed = evaluate(run.folder, EvalOverrides(), CPU)
+    assert [one.skipped for one in done] == [False, True]
+    assert not failed
+    again = json.loads(files[0].read_text())
+    for name, score in before[0]["metrics"].items():
+        for key in ("last", "best", "mean", "floor"):
+            expected = score[key] if score[key] is None else pytest.approx(score[key], rel=1e-4)
+            assert again["metrics"][name][key] == expected, (name, key)
+    again["metrics"] = before[0]["metrics"]
+    assert again == before[0]
+
+
+def test_other_features_do_not_borrow_numbers_from_the_way() -> None:
+    run = train([*TINY_IMAGES, *MEASURED])
+    (one,), _ = evaluate(run.folder, EvalOverrides(features="raw", metrics=["prdc", "kid"], samples=30), CPU)
+    assert one.results["features"]["name"] == "raw"
+    assert one.results["primary"] == "coverage"
+    assert one.results["samples"]["fake"] == 30
+    assert one.results["metrics"]["kid"]["best"] is None
+    assert not evaluate(run.folder, EvalOverrides(), CPU)[0][0].skipped
+    assert protocol(run.cfg) == protocol(EvalOverrides().apply(run.cfg))
+
+
+def test_the_command(run_cli: Cli) -> None:
+    run = train([*TINY_POINTS, *MEASURED, "metrics.every=0"])
+    folder = str(run.folder.parent)
+    assert not (seed_folder(run.folder, 0) / "results.json").exists()
+    code, out, err = run_cli("evaluate", folder)
+    assert code == 0, err
+    assert "mode_js" in out
+    assert "real data" in out
+    code, out, err = run_cli("evaluate", folder, "--json")
+    (results,) = json.loads(out).values()
+    assert results["primary"] == "mode_js"
+    for arguments, sentence in (
+        (("nowhere",), "nowhere is neither a run nor a study"),
+        (
+            (folder, "--features", "eyes"),
+            "features must be one of auto, classifier, inception, raw, got 'eyes'",
+        ),
+        ((folder, "--metric", "luck"), "metric must be one of classes, .*, got 'luck'"),
+        ((folder, "--features", "classifier"), "needs labelled images"),
+    ):
+        code, out, err = run_cli("evaluate", *arguments)
+        assert code == 2
+        import re
+
+        assert re.search(sentence, err), err
+        assert "Traceback" not in err
+
+
+def test_scores_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scores(chunk: int) -> list[dict[str, float | None]]:
+        monkeypatch.setattr("gan_lab.evaluation.evaluator.CHUNK", chunk)
+        experiment = assembled(*TINY_IMAGES, "metrics.samples=100")
+        assert experiment.evaluator is not None
+        return experiment.evaluator(experiment.engine.generate, [0])
+
+    (whole,), (parts,) = scores(100), scores(7)
+    for name, value in whole.items():
+        assert parts[name] == pytest.approx(value, rel=1e-3, abs=1e-6), name

@@ -1,0 +1,166 @@
+"""`gan-lab ls`: what is there, how far it is, and what is broken."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from gan_lab.runs.folder import Status
+from gan_lab.runs.listing import listing
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.text import align_columns, format_duration
+from tests.helpers.synthetic import make_run
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    return tmp_path / "outputs"
+
+
+def running(folder: Path, process: int, host: str | None = None) -> None:
+    status = Status.load(folder)
+    assert status is not None
+    status.state, status.process = "running", process
+    status.host = host or status.host
+    status.save(folder)
+
+
+def dead_process() -> int:
+    """The number of a process that has ended and been collected."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def the_run(outputs: Path) -> dict[str, object]:
+    (study,) = listing(outputs)
+    (run,) = study["runs"]
+    return run  # type: ignore[no-any-return]
+
+
+def test_the_score_is_the_median_of_the_last_one(outputs: Path) -> None:
+    make_run(outputs / "study", "elu", [1.0, 7.0, 2.0])
+    run = the_run(outputs)
+    assert (run["metric"], run["median"], run["seeds"]) == ("fid", 2.0, [0, 1, 2])
+    assert (run["state"], run["step"], run["steps"]) == ("finished", 2000, 2000)
+
+
+def test_a_diverged_seed_counts_as_the_worst(outputs: Path) -> None:
+    make_run(outputs / "study", "elu", [1.0, 7.0, 2.0], diverged={0: 300})
+    assert (the_run(outputs)["median"], the_run(outputs)["diverged"]) == (7.0, {"0": 300})
+
+
+def test_where_most_seeds_diverged_there_is_no_score(outputs: Path) -> None:
+    make_run(outputs / "study", "elu", [1.0, 7.0, 2.0], diverged={0: 300, 1: 300})
+    assert (the_run(outputs)["metric"], the_run(outputs)["median"]) == ("fid", None)
+
+
+def test_a_run_whose_process_has_died_is_interrupted(outputs: Path) -> None:
+    folder = make_run(outputs / "study", "elu", [1.0], step=500, steps=2000)
+    running(folder, dead_process())
+    assert the_run(outputs)["state"] == "interrupted"
+
+
+def test_a_run_whose_process_number_went_to_another_is_interrupted(outputs: Path) -> None:
+    folder = make_run(outputs / "study", "elu", [1.0], step=500, steps=2000)
+    running(folder, os.getpid())
+    (folder / ".lock").touch()
+    assert the_run(outputs)["state"] == "interrupted"
+
+
+def test_a_run_that_holds_its_lock_is_running_and_its_log_says_how_far(outputs: Path) -> None:
+    folder = make_run(outputs / "study", "elu", [1.0], step=500, steps=2000)
+    running(folder, os.getpid())
+    with (folder / "seed_0" / "stats.jsonl").open("a") as log:
+        log.write('{"step": 750, "loss/generator": 1.0}\n{"step": 80')
+    with FileLock(folder / ".lock"):
+        assert (the_run(outputs)["state"], the_run(outputs)["step"]) == ("running", 750)
+
+
+def test_a_run_on_another_machine_is_believed(outputs: Path) -> None:
+    folder = make_run(outputs / "study", "elu", [1.0], step=500, steps=2000)
+    running(folder, dead_process(), host="elsewhere")
+    assert the_run(outputs)["state"] == "running"
+
+
+def test_damaged_folders_are_named_and_runs_put_aside_are_counted(outputs: Path) -> None:
+    make_run(outputs / "study", "elu", [1.0])
+    make_run(outputs / "study", "relu", [1.0], name="bad")
+    make_run(outputs / "study", "relu", [1.0], name="relu.before-2026-11-23T100000+0000")
+    (outputs / "study" / "bad" / "status.json").write_text('{"state": ')
+    (study,) = listing(outputs)
+    assert [run["run"] for run in study["runs"]] == ["activation=elu"]
+    assert list(study["damaged"]) == ["bad"]
+    assert "is damaged" in study["damaged"]["bad"]
+    assert study["put_aside"] == 1
+
+
+def test_a_study_and_a_run_can_be_listed_alone(outputs: Path) -> None:
+    folder = make_run(outputs / "one", "elu", [1.0])
+    make_run(outputs / "two", "elu", [1.0])
+    (outputs / "empty").mkdir()
+    assert [study["study"] for study in listing(outputs)] == ["one", "two"]
+    assert [study["study"] for study in listing(outputs / "two")] == ["two"]
+    assert [run["run"] for run in listing(folder)[0]["runs"]] == [folder.name]
+    with pytest.raises(GanLabError, match="is not a folder"):
+        listing(outputs / "three")
+
+
+def test_age_is_since_the_end(outputs: Path) -> None:
+    since = datetime.now(timezone.utc) - timedelta(hours=3)
+    make_run(outputs / "study", "elu", [1.0], started=since.isoformat())
+    assert the_run(outputs)["age_seconds"] == pytest.approx(3 * 3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(5, "5 s"), (90, "2 min"), (7200, "2 h"), (86_400 * 3, "3 d"), (None, "")]
+)
+def test_ages_in_words(seconds: float | None, said: str) -> None:
+    assert format_duration(seconds) == said
+
+
+def test_columns_are_aligned() -> None:
+    assert align_columns([("run", "x"), ("a", "10")]) == ["run   x", "a    10"]
+
+
+def test_the_command_prints_a_table(outputs: Path, run_cli: Cli) -> None:
+    make_run(outputs / "study", "elu", [1.0, 2.0, 3.0], diverged={2: 100})
+    code, out, err = run_cli("ls")
+    assert (code, err) == (0, "")
+    title, head, line = out.splitlines()
+    assert title == "outputs/study  (1 run)"
+    assert head.split() == ["run", "state", "steps", "seeds", "diverged", "fid", "(median)", "age"]
+    assert line.split()[:6] == ["activation=elu", "finished", "2,000/2,000", "3", "2", "2.00"]
+
+
+def test_the_command_prints_json(outputs: Path, run_cli: Cli) -> None:
+    make_run(outputs / "study", "elu", [1.0])
+    code, out, _ = run_cli("ls", "outputs/study", "--json")
+    assert code == 0
+    (study,) = json.loads(out)["studies"]
+    assert study["runs"][0]["median"] == 1.0
+
+
+def test_without_runs_the_command_says_how_to_make_one(run_cli: Cli) -> None:
+    assert run_cli("ls") == (0, "no runs in outputs; gan-lab train activation=elu makes one\n", "")
+    code, out, err = run_cli("ls", "nowhere")
+    assert (code, out, err) == (2, "", "gan-lab: nowhere is not a folder\n")
+
+
+def test_the_command_is_quick_as_it_imports_no_torch(outputs: Path) -> None:
+    make_run(outputs / "study", "elu", [1.0])
+    code = (
+        "import sys; from gan_lab.cli import main\n"
+        "try: main(['ls'])\n"
+        "except SystemExit: print([m for m in ('torch', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

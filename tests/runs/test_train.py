@@ -1,0 +1,362 @@
+"""The training job as Python sees it: what a run leaves, exactness, divergence, and that it learns."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.testing import assert_close
+
+from gan_lab import load
+from gan_lab.training.run import hyperparameters
+from gan_lab.training.tensorboard import read_stats
+from gan_lab.utils.errors import ConfigurationError, GanLabError
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
+
+FEW = ("steps=6", "log.every=2", "samples.every=3", "checkpoint.every=2")
+NUMBERS = {
+    "loss/discriminator",
+    "loss/generator",
+    "loss/penalty",
+    "logits/real",
+    "logits/fake",
+    "probability/real",
+    "probability/fake",
+    "accuracy/real",
+    "accuracy/fake",
+    "accuracy/discriminator",
+}
+
+
+def events(folder: Path) -> EventAccumulator:
+    reader = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0})
+    reader.Reload()
+    return reader
+
+
+def test_a_run_leaves_what_the_design_promises() -> None:
+    run = train([*TINY_IMAGES, *FEW, "activation=elu", "seeds=2", "log.histograms=true", "study=mine"])
+    assert run.folder.parent == Path("outputs/mine")
+    assert run.folder.name.startswith("activation=elu,")
+    status = json.loads((run.folder / "status.json").read_text())
+    assert (status["state"], status["step"], status["seeds"]) == ("finished", 6, [0, 1])
+    assert status["choices"]["activation"] == "elu"
+    assert status["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert OmegaConf.load(run.folder / "config.yaml").activation._target_ == "torch.nn.ELU"
+    assert sorted(p.name for p in (run.folder / "checkpoint").glob("*.pt")) == [
+        "step_00000004.pt",
+        "step_00000006.pt",
+    ]
+    for seed in (0, 1):
+        folder = run.folder / f"seed_{seed}"
+        lines = read_stats(folder)
+        assert [line["step"] for line in lines] == [0, 2, 4, 6]
+        assert set(lines[1]) == {"step", *NUMBERS}
+        measured = set(lines[3]) - set(lines[1])
+        assert {name.split("/")[0] for name in measured} == {"metrics", "diagnostics"}
+        assert set(lines[0]) - {"step"} <= measured
+        assert sorted(p.name for p in (folder / "samples").iterdir()) == [
+            "step_000000.png",
+            "step_000003.png",
+            "step_000006.png",
+        ]
+        tags = events(folder).Tags()
+        assert set(tags["scalars"]) == NUMBERS | measured | {"speed/steps_per_second"}
+        assert tags["images"] == ["samples"]
+        assert any(t.startswith("weights/generator/") for t in tags["histograms"])
+        assert any(t.startswith("gradients/discriminator/") for t in tags["histograms"])
+        assert "configuration/text_summary" in tags["tensors"]
+        point = events(folder).Scalars("loss/generator")[1]
+        assert (point.step, pytest.approx(point.value, rel=1e-6)) == (4, lines[2]["loss/generator"])
+        weights = load_file(folder / "generator.safetensors")
+        assert all(tensor.isfinite().all() for tensor in weights.values())
+
+
+def test_hyperparameters_reach_the_hparams_tab() -> None:
+    run = train([*TINY_POINTS, *FEW, "initialization=matched", "activation=tanh"])
+    metadata = events(run.folder / "seed_0").SummaryMetadata("_hparams_/session_start_info")
+    from tensorboard.plugins.hparams import metadata as hparams_metadata
+
+    start = hparams_metadata.parse_session_start_info_plugin_data(metadata.plugin_data.content)
+    table = {k: v.string_value or v.number_value for k, v in start.hparams.items()}
+    assert table["activation"] == table["generator_activation"] == "tanh"
+    assert (table["dataset"], table["seed"], table["initialization"]) == ("ring", 0, "matched")
+    # evidence: 1/sqrt(E tanh(z)^2) for a standard normal z
+    assert table["generator_gain"] == pytest.approx(1.593, abs=1e-3)
+    assert run.status.gains["discriminator"] == pytest.approx(1.593, abs=1e-3)
+
+
+def test_one_network_alone_and_parameters_reach_where_they_should() -> None:
+    def activations(*overrides: str) -> tuple[str, str]:
+        pair = assembled(*TINY_POINTS, *overrides).engine.setup.template
+        found = []
+        for network in (pair.generator, pair.discriminator):
+            sites = [m for n, m in network.named_modules() if n.split(".")[-1] == "activation"]
+            assert len({id(m) for m in sites}) == len(sites) > 1
+            assert len({str(m) for m in sites}) == 1
+            found.append(str(sites[0]))
+        return found[0], found[1]
+
+    assert activations("activation=elu", "activation.alpha=0.5") == ("ELU(alpha=0.5)",) * 2
+    assert activations("activation=elu", "activation@discriminator_activation=relu") == (
+        "ELU(alpha=1.0)",
+        "ReLU()",
+    )
+    assert activations("activation=elu", "activation@generator_activation=tanh") == (
+        "Tanh()",
+        "ELU(alpha=1.0)",
+    )
+    assert activations() == ("LeakyReLU(negative_slope=0.2)",) * 2
+
+
+def test_one_optimizer_each() -> None:
+    engine = assembled(
+        *TINY_POINTS,
+        "optimizer@discriminator_optimizer=rmsprop",
+        "discriminator_optimizer.lr=0.001",
+        "optimizer.lr=0.0001",
+    ).engine
+    own = engine.optimizers[0]  # type: ignore[attr-defined]
+    assert type(own["generator"]).__name__ == "Adam"
+    assert own["generator"].param_groups[0]["lr"] == 0.0001
+    assert type(own["discriminator"]).__name__ == "RMSprop"
+    assert own["discriminator"].param_groups[0]["lr"] == 0.001
+
+
+@pytest.mark.parametrize("overrides", [TINY_IMAGES, (*TINY_POINTS, "seeds=3")], ids=["images", "points"])
+def test_same_configuration_twice_gives_the_same_bits(
+    overrides: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bits(where: str) -> dict[str, bytes]:
+        (tmp_path / where).mkdir()
+        monkeypatch.chdir(tmp_path / where)
+        run = train([*overrides, *FEW, "ema=0.9"])
+        names = ("stats.jsonl", "generator.safetensors", "samples/step_000006.png")
+        return {n: (run.folder / "seed_0" / n).read_bytes() for n in names}
+
+    assert bits("once") == bits("twice")
+
+
+@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_bits(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = [*TINY_IMAGES, "seeds=2", f"engine={engine}", "ema=0.9", "optimizer=adam"]
+    common += [
+        "log.every=2",
+        "samples.every=2",
+        "checkpoint.every=4",
+        "metrics.every=2",
+        "metrics.samples=30",
+    ]
+    common += ["diagnostics.every=2", "diagnostics.samples=8"]
+    straight = train([*common, "steps=8"])
+    straight_bits = {s: (straight.folder / f"seed_{s}/generator.safetensors").read_bytes() for s in (0, 1)}
+    straight_stats = read_stats(straight.folder / "seed_1")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    half = train([*common, "steps=4"])
+    resumed = train([*common, "steps=8"])
+    assert resumed.folder == half.folder
+    assert resumed.status.step == 8
+    for seed, expected in straight_bits.items():
+        assert (resumed.folder / f"seed_{seed}/generator.safetensors").read_bytes() == expected
+    assert read_stats(resumed.folder / "seed_1") == straight_stats
+    points = events(resumed.folder / "seed_1").Scalars("loss/generator")
+    assert [p.step for p in points] == [2, 4, 6, 8]
+    pictures = events(resumed.folder / "seed_1").Images("samples")
+    assert [p.step for p in pictures] == [0, 2, 4, 6, 8]
+
+
+def test_a_finished_run_is_answered_at_once_and_rerun_puts_it_aside() -> None:
+    first = train([*TINY_POINTS, *FEW])
+    stamp = (first.folder / "seed_0/generator.safetensors").stat().st_mtime_ns
+    again = train(["steps=5", *(o for o in (*TINY_POINTS, *FEW) if not o.startswith("steps"))])
+    assert again.folder == first.folder
+    assert (again.folder / "seed_0/generator.safetensors").stat().st_mtime_ns == stamp
+    anew = train([*TINY_POINTS, *FEW, "rerun=true"])
+    assert anew.folder == first.folder
+    assert (anew.folder / "seed_0/generator.safetensors").stat().st_mtime_ns > stamp
+    (aside,) = first.folder.parent.glob("*.before-*")
+    assert (aside / "seed_0/generator.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_deterministic_algorithms_are_asked_for_and_are_no_other_run() -> None:
+    first = train([*TINY_POINTS, *FEW])
+    assert not torch.are_deterministic_algorithms_enabled()
+    bits = (first.folder / "seed_0/generator.safetensors").read_bytes()
+    try:
+        again = train([*TINY_POINTS, *FEW, "deterministic=true", "rerun=true"])
+        assert torch.are_deterministic_algorithms_enabled()
+        assert again.folder == first.folder
+        assert (again.folder / "seed_0/generator.safetensors").read_bytes() == bits
+        train([*TINY_POINTS, *FEW, "rerun=true"])
+        assert not torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_any_other_key_is_another_run_and_the_order_of_words_is_not() -> None:
+    first = train([*TINY_POINTS, *FEW, "activation=tanh"])
+    same = train(["activation=tanh", *FEW, *TINY_POINTS, "batch_size=8"])
+    other = train([*TINY_POINTS, *FEW, "activation=tanh", "discriminator_steps=2"])
+    assert same.folder == first.folder
+    assert other.folder != first.folder
+
+
+def test_a_given_folder_is_obeyed_and_not_shared_by_another_configuration(tmp_path: Path) -> None:
+    own = [*TINY_POINTS, *FEW, f"hydra.run.dir={tmp_path / 'here'}"]
+    assert train(own).folder == tmp_path / "here"
+    with pytest.raises(ConfigurationError, match="holds a run of another configuration"):
+        train([*own, "activation=tanh"])
+
+
+def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    common = [*TINY_POINTS, "steps=12", "log.every=4", "samples.every=12", "seeds=3"]
+    calm = train([*common, "study=calm"])
+
+    from gan_lab.training.batches import Batches
+
+    original = Batches.__call__
+
+    def poisoned(self: Batches, step: int) -> Any:
+        reals, last = original(self, step)
+        if step == 6 and 1 in self.seeds:  # the seventh step, of seed 1 only
+            index = self.seeds.index(1)
+            reals[0].real[index] = float("nan")
+        return reals, last
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batches, "__call__", poisoned)
+        run = train([*common, "study=poisoned"])
+    assert run.status.state == "finished"
+    assert run.status.diverged == {1: 7}
+    for seed in (0, 2):
+        ours = load_file(run.folder / f"seed_{seed}/generator.safetensors")
+        theirs = load_file(calm.folder / f"seed_{seed}/generator.safetensors")
+        assert_close(ours, theirs, rtol=2e-4, atol=2e-5)
+    # The last good state is the one of the last step that was looked at before: 4.
+    kept = load_file(run.folder / "seed_1/generator.safetensors")
+    assert all(tensor.isfinite().all() for tensor in kept.values())
+    short = train([*common, "study=calm", "steps=4", "log.histograms=false", "log.every=4", "engine=stacked"])
+    assert_close(kept, load_file(short.folder / "seed_1/generator.safetensors"), rtol=2e-4, atol=2e-5)
+    assert [line["step"] for line in read_stats(run.folder / "seed_1")] == [0, 4]
+
+
+def test_a_run_whose_seeds_all_diverge_says_so() -> None:
+    run = train([*TINY_POINTS, *FEW, "optimizer=sgd", "optimizer.lr=1e30", "objective=least_squares"])
+    assert run.status.state == "diverged"
+    assert set(run.status.diverged) == {0}
+    assert all(t.isfinite().all() for t in run.generator().state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["steps=0"], "steps must be a whole number of at least 1, got 0"),
+        (["steps=1.5"], "steps must be a whole number of at least 1, got 1.5"),
+        (["batch_size=-4"], "batch_size must be a whole number of at least 1, got -4"),
+        (["seeds=many"], "seeds must be a whole number of at least 1, got 'many'"),
+        (["precision=fp8"], "precision must be one of fp32, bf16, got 'fp8'"),
+        (["ema=2"], "ema must be null or a decay between 0 and 1, such as 0.999, got 2"),
+        (["device=cuda:9"], "device=cuda:9 was asked for, but PyTorch sees"),
+        (["device=toaster"], "device must be auto, cpu, cuda"),
+        (["optimizer.lr=-1"], "optimizer.lr must be a number of at least 0, got -1"),
+        (["optimizer.lr=fast"], "optimizer.lr must be a number of at least 0, got 'fast'"),
+        (["activation=elu", "activation.alpha=much"], "activation"),
+        (["+activation.slope=1"], "activation"),
+        (["study=../escape"], "study must be a folder name"),
+        (["engine=warp"], "engine must be one of"),
+        (["+activation._target_=torch.nn.Nothing"], "activation"),
+        (["checkpoint.minutes=0"], "checkpoint.minutes must be null or a number"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(overrides: list[str], sentence: str) -> None:
+    plus = [o if not o.startswith("+activation._t") else o[1:] for o in overrides]
+    with pytest.raises(GanLabError) as caught:
+        train([*TINY_POINTS, *FEW, *plus])
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(Path("outputs").rglob("status.json"))
+
+
+def test_samples_and_interpolations_of_a_loaded_run() -> None:
+    run = train([*TINY_IMAGES, *FEW, "seeds=2"])
+    again = load(run.folder)
+    samples = again.sample(5)
+    assert samples.shape == (5, 1, 8, 8)
+    assert samples.abs().max() <= 1
+    assert torch.equal(samples, again.sample(5, seed=0, noise=0))
+    assert not torch.equal(samples, again.sample(5, seed=1))
+    assert not torch.equal(samples, again.sample(5, noise=1))
+    between = again.interpolate(9)
+    assert between.shape == (9, 1, 8, 8)
+    with pytest.raises(GanLabError, match=r"has no seed 7; it has 0, 1"):
+        again.sample(1, seed=7)
+    with pytest.raises(GanLabError, match=r"is not the folder of a run"):
+        load("nowhere")
+
+
+def test_samples_are_drawn_from_the_same_noise_through_the_run() -> None:
+    # A generator that does not learn must draw the same picture at every step.
+    run = train(
+        [
+            *TINY_POINTS,
+            *FEW,
+            "optimizer=sgd",
+            "optimizer.lr=0",
+            "model.generator.normalization=none",
+        ]
+    )
+    pictures = [p.read_bytes() for p in (run.folder / "seed_0/samples").iterdir()]
+    assert len(pictures) == 3
+    assert len(set(pictures)) == 1
+
+
+@pytest.mark.parametrize("group", ["activation", "objective", "regularizer", "initialization"])
+def test_every_entry_takes_steps_in_both_kinds_of_network(group: str) -> None:
+    for name in choices(group):
+        for tiny in (TINY_IMAGES, TINY_POINTS):
+            assert_learns(f"{group}={name}", *tiny)
+
+
+def test_every_model_takes_a_step() -> None:
+    narrow = ("model.generator.width=4", "model.discriminator.width=4", "batch_size=4")
+    for name in choices("model"):
+        points = name in ("mlp", "pacgan")
+        data = ("dataset=ring", "dataset.size=500") if points else ("dataset=digits", "dataset.size=8")
+        assert_learns(f"model={name}", *data, *narrow)
+
+
+@pytest.mark.parametrize("group", ["augmentation", "optimizer"])
+def test_every_entry_takes_steps_on_images(group: str) -> None:
+    for name in choices(group):
+        assert_learns(f"{group}={name}", *TINY_IMAGES)
+
+
+def assert_learns(*overrides: str) -> None:
+    experiment = assembled(*overrides)
+    before = experiment.engine.members()[0].networks
+    (numbers,) = play(experiment, 1)
+    after = experiment.engine.members()[0].networks
+    assert all(n.isfinite().all() for n in numbers.values()), overrides
+    assert all(t.isfinite().all() for t in after.values()), overrides
+    moved = {n for n in before if not torch.equal(before[n], after[n])}
+    parameters = {n for n, _ in experiment.engine.setup.template.named_parameters()}
+    for player in ("generator", "discriminator"):
+        own = {n for n in parameters if n.startswith(player)}
+        assert len(own & moved) >= len(own) / 2, (overrides, own - moved)
+
+
+def test_hyperparameters_name_each_networks_own_activation() -> None:
+    run = train([*TINY_POINTS, *FEW, "activation@generator_activation=elu"])
+    table = hyperparameters(composed(*TINY_POINTS), run.status)
+    assert table["generator_activation"] == "elu"
+    assert table["discriminator_activation"] == "leaky_relu"
+    assert table["generator_lr"] == pytest.approx(2e-4)

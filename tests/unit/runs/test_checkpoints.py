@@ -1,0 +1,86 @@
+"""Checkpoints: whole, checked, two of them; and one process to a run."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_lab.runs import checkpoints
+from gan_lab.runs.folder import lock_run
+from gan_lab.utils.errors import GanLabError
+from tests.helpers.experiments import TINY_POINTS, train
+
+CPU = torch.device("cpu")
+
+
+def saved(folder: Path, *steps: int) -> Path:
+    for step in steps:
+        checkpoints.save(folder, step, {"weights": [torch.full((3,), float(step))], "note": "n"})
+    return folder
+
+
+def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "checkpoint", 1, 2, 3)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "step_00000002.pt",
+        "step_00000002.pt.sha256",
+        "step_00000003.pt",
+        "step_00000003.pt.sha256",
+    ]
+    content = checkpoints.load_latest(folder, CPU)
+    assert content is not None
+    assert content["step"] == 3
+    assert content["weights"][0].tolist() == [3, 3, 3]
+    assert checkpoints.load_latest(tmp_path / "nothing", CPU) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "without sum"])
+def test_a_damaged_one_is_named_and_the_one_before_is_used(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = saved(tmp_path / "checkpoint", 1, 2)
+    newest = folder / "step_00000002.pt"
+    data = newest.read_bytes()
+    middle = len(data) // 2
+    flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    newest.write_bytes({"cut": data[:middle], "flipped": flipped, "empty": b""}.get(damage, data))
+    if damage == "without sum":
+        (folder / "step_00000002.pt.sha256").unlink()
+    with caplog.at_level(logging.WARNING):
+        content = checkpoints.load_latest(folder, CPU)
+    assert content is not None
+    assert content["step"] == 1
+    assert "step_00000002.pt is damaged" in caplog.text
+
+
+def test_a_format_that_is_not_understood_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "FORMAT", 99)
+        folder = saved(tmp_path / "checkpoint", 1)
+    with pytest.raises(GanLabError, match="checkpoint format 99, and this gan-lab reads format 1"):
+        checkpoints.load_latest(folder, CPU)
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_to_the_same_bits() -> None:
+    words = [*TINY_POINTS, "log.every=2", "samples.every=0", "checkpoint.every=2"]
+    straight = train([*words, "steps=8", "study=straight"])
+    damaged = train([*words, "steps=6", "study=damaged"])
+    (damaged.folder / "checkpoint/step_00000006.pt").write_bytes(b"half")
+    resumed = train([*words, "steps=8", "study=damaged"])
+    for name in ("generator.safetensors", "stats.jsonl"):
+        ours, theirs = (run.folder / "seed_0" / name for run in (resumed, straight))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_run_that_somebody_else_trains_is_left_alone() -> None:
+    words = [*TINY_POINTS, "steps=2", "samples.every=0"]
+    run = train(words)
+    status = json.loads((run.folder / "status.json").read_text())
+    with (
+        lock_run(run.folder),
+        pytest.raises(GanLabError, match=f"being trained by process {status['process']}"),
+    ):
+        train([*words[:-2], "steps=4", "samples.every=0"])
+    assert train([*words[:-2], "steps=4", "samples.every=0"]).status.step == 4

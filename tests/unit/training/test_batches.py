@@ -1,0 +1,106 @@
+"""Streams of data, noise and uniform numbers: functions of seed and step, and of nothing else."""
+
+import threading
+from collections.abc import Iterable
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from gan_lab.datasets.base import Dataset
+from gan_lab.utils.seeding import seeded, stream, stream_seed
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled
+
+
+def test_a_seed_sees_the_same_whoever_trains_beside_it() -> None:
+    many = assembled(*TINY_IMAGES, "seeds=4", "augmentation=diffaugment").batches
+    one = assembled(*TINY_IMAGES, "seed=2", "augmentation=diffaugment").batches
+    for step in (0, 1, 63, 64, 200):
+        for ours, theirs in zip((*many(step)[0], many(step)[1]), (*one(step)[0], one(step)[1]), strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                assert_close(a[2], b[0], rtol=0, atol=0)
+
+
+def test_two_activations_at_one_seed_see_the_same_batches_and_noise() -> None:
+    ours, theirs = (assembled(*TINY_IMAGES, f"activation={a}").batches for a in ("relu", "prelu"))
+    for step in (0, 70):
+        for a, b in zip(ours(step)[1], theirs(step)[1], strict=True):
+            assert torch.equal(a, b)
+
+
+def test_any_step_can_be_asked_for_in_any_order() -> None:
+    forwards, backwards = (assembled(*TINY_POINTS, "seeds=2").batches for _ in range(2))
+    steps = [0, 1, 63, 64, 65, 300]
+    seen = {step: forwards(step)[1] for step in steps}
+    for step in reversed(steps):
+        for a, b in zip(seen[step], backwards(step)[1], strict=True):
+            assert torch.equal(a, b)
+
+
+def test_every_epoch_shows_every_sample_once_and_in_a_new_order() -> None:
+    experiment = assembled(*TINY_IMAGES, "batch_size=100", "discriminator_steps=2")
+    batches, size = experiment.batches, len(experiment.data)
+    places = batches._indices(0, 0, 2 * size)
+    first, second = places[:size], places[size:]
+    assert torch.equal(first.sort().values, torch.arange(size))
+    assert torch.equal(second.sort().values, torch.arange(size))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, batches._indices(1, 0, size))
+    # A step's batches are the next places of that walk.
+    discriminator, generator = batches(3)
+    expected = experiment.data.batch(places[600:800]).view(2, 100, *experiment.data.shape)
+    assert torch.equal(torch.cat([b.real for b in discriminator]), expected)
+    assert torch.equal(generator.real[0], expected[1])
+
+
+def test_latents_are_standard_normal_and_turns_have_their_own() -> None:
+    batches = assembled(*TINY_POINTS, "batch_size=2000", "model.latent_size=16", "seeds=2").batches
+    (discriminator,), generator = batches(0)
+    z = discriminator.latent
+    assert z.shape == (2, 2000, 16)
+    # 64,000 numbers: the standard error of the mean is 0.004, of the deviation 0.003.
+    assert abs(z.mean()) < 0.02
+    assert abs(z.std() - 1) < 0.015
+    assert not torch.equal(z, generator.latent)
+    assert not torch.equal(z[0], z[1])
+
+
+@pytest.mark.parametrize("steps", [range(130), [0, 5, 6, 7, 3, 64, 63, 64, 65]])
+def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (*TINY_IMAGES, "seeds=3", "discriminator_steps=2")
+    plain, ahead = assembled(*words).batches, assembled(*words).batches
+    expected = [plain(step) for step in steps]
+    gathered: list[str] = []
+    gather = type(ahead.data).gather
+
+    def noted(self: Dataset, indices: torch.Tensor) -> torch.Tensor:
+        gathered.append(threading.current_thread().name)
+        return gather(self, indices)
+
+    monkeypatch.setattr(type(ahead.data), "away", True)
+    monkeypatch.setattr(type(ahead.data), "gather", noted)
+    for step, (turns, last) in zip(steps, expected, strict=True):
+        if step == 7:
+            ahead.keep([0, 1, 2])
+        found, final = ahead(step)
+        for ours, theirs in zip([*found, final], [*turns, last], strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                assert torch.equal(a, b)
+    assert any(name.startswith("data") for name in gathered)
+
+
+def test_streams_are_told_apart_by_seed_name_and_block() -> None:
+    seeds = {stream_seed(s, n, b) for s in range(20) for n in ("noise", "order") for b in range(20)}
+    assert len(seeds) == 800
+    draws = [torch.rand(4, generator=stream(*key)) for key in ((0, "a"), (1, "a"), (0, "b"), (0, "a", 1))]
+    assert all(not torch.equal(a, b) for i, a in enumerate(draws) for b in draws[:i])
+
+
+def test_building_on_a_stream_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    with seeded(3, "initialization"):
+        inside = torch.rand(3)
+    assert torch.equal(before, torch.get_rng_state())
+    with seeded(3, "initialization"):
+        assert torch.equal(inside, torch.rand(3))
