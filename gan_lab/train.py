@@ -89,7 +89,7 @@ def main(cfg: DictConfig) -> None:
 def train_overrides(overrides: Sequence[str] = ()) -> "TrainedRun":
     """Train as ``gan-lab train <overrides>`` does, here and now, and return the run.
 
-    Raises `GanLabError` for what the command line would refuse, and `RunFailedError` where a run could not go on.
+    Raises `GanLabError` for what the command line would refuse, and `RunFailedError` if the run fails.
     """
     from gan_lab.config.trust import modules_of
     from gan_lab.runs.load import load

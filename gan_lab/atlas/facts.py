@@ -101,7 +101,7 @@ def calculated_gain(activation: nn.Module) -> float | None:
 
 
 def _agree(s: GridSamples, d: GridSamples, breaks: tuple[float, ...]) -> None:
-    """Raise `UndeterminedError` where the derivative's mean over a block of cells is not the function's slope there.
+    """Raise `UndeterminedError` where a block's mean derivative is not the function's slope there.
 
     A straight-through estimator, say, hands autograd a derivative that is not the function's own.
     """

@@ -17,8 +17,8 @@ class UndeterminedError(Exception):
 class Curve(nn.Module):
     """A copy of an activation in evaluation mode, of which the atlas asks values and derivatives.
 
-    Raises `UndeterminedError` for a module that does not keep shapes, or does not work element by element, or draws
-    random numbers even in evaluation mode.
+    Raises `UndeterminedError` for a module that does not keep shapes, or does not work element by element,
+    or draws random numbers even in evaluation mode.
     """
 
     def __init__(self, activation: nn.Module) -> None:

@@ -1,7 +1,8 @@
 """Algorithm 1 of Goodfellow et al. (2014), *Generative Adversarial Nets*: one turn of each player.
 
 Both turns are written for one generator, one discriminator and one batch. They know nothing of seeds,
-optimizers, configuration or logs; `gan_lab.training.engines` lifts them to many seeds, and descends the losses.
+optimizers, configuration or logs; `gan_lab.training.engines` lifts them to many seeds, and descends the
+losses.
 """
 
 from collections.abc import Callable, Iterator

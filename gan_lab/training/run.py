@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 def run_training(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
     """Train ``cfg`` in ``folder``, which nobody else may do meanwhile.
 
-    Raises `RunFailedError` for whatever goes wrong on the way that is not the configuration's fault; its traceback
-    stands in the run's log.
+    Raises `RunFailedError` for whatever goes wrong on the way that is not the configuration's fault; its
+    traceback stands in the run's log.
     """
     with lock_run(folder), run_log(folder / LOG):
         remove_temp_files(folder)

@@ -1,8 +1,8 @@
 """The seam between one seed and many: engines play the same turns for all seeds of a run.
 
 An engine owns the networks, optimizers and averaged generators of its seeds, and plays one turn for all of
-them on tensors with a leading dimension S. `SequentialEngine` gives each seed its own modules and plays them in
-turn; with one seed that is the plain training step. `VmapEngine` keeps one module and stacks everybody's
+them on tensors with a leading dimension S. `SequentialEngine` gives each seed its own modules and plays them
+in turn; with one seed that is the plain training step. `VmapEngine` keeps one module and stacks everybody's
 parameters, so that every kernel works for all seeds (`torch.func.vmap`). Both give the same numbers to
 rounding, and both are built from, and return, the same `TrainState`s: nothing else knows which one runs.
 """
@@ -42,8 +42,8 @@ def choose(
 
     Rule of ``auto``: one seed needs no lifting. On a CPU a convolution already fills the cores, and stacking
     turns it into a slower grouped one. Everywhere else a stack does in one kernel what S small ones did.
-    ``captured`` is what auto would take, its turns as CUDA graphs. Where only ``max_concurrent_seeds`` seeds fit into
-    memory, a stack is split into groups.
+    ``captured`` is what auto would take, its turns as CUDA graphs. Where only ``max_concurrent_seeds`` seeds fit
+    into memory, a stack is split into groups.
     """
     if name not in ENGINES:
         raise ConfigurationError(f"engine must be one of {', '.join(ENGINES)}, got {name!r}")
