@@ -42,7 +42,7 @@ def choose(
 
     Rule of ``auto``: one seed needs no lifting. On a CPU a convolution already fills the cores, and stacking
     turns it into a slower grouped one. Everywhere else a stack does in one kernel what S small ones did.
-    ``captured`` is what auto would take, its turns as CUDA graphs. Where only ``max_concurrent_seeds`` seeds fit
+    ``captured`` is what auto would take, its turns as CUDA graphs. If only ``max_concurrent_seeds`` fit
     into memory, a stack is split into groups.
     """
     if name not in ENGINES:
