@@ -22,18 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_lab.config.errors import explain, is_about_the_configuration
 from gan_lab.config.schema import check
-from gan_lab.runs.folder import (
-    LOCK,
-    LOG,
-    Status,
-    existing_status,
-    folder_name,
-    is_done,
-    seed_folder,
-    study_folder,
-    task_config,
-)
+from gan_lab.runs.folder import LOCK, seed_folder
+from gan_lab.runs.log import LOG
+from gan_lab.runs.naming import folder_name, study_folder, task_config
 from gan_lab.runs.results import read_results
+from gan_lab.runs.status import Status, existing_status, is_done
 from gan_lab.utils.errors import ConfigurationError, GanLabError, HydraPassthrough, RunFailedError
 from gan_lab.utils.paths import config_dir, relative
 

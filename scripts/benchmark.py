@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from benchmarks.rows import ROWS
-from gan_lab.runs.folder.folder import versions
 
+from gan_lab.runs.status import versions
 from gan_lab.utils.devices import describe_device, select_device
 
 

@@ -16,7 +16,7 @@ from gan_lab.evaluation.evaluator import Evaluator, evaluator, protocol, write_r
 from gan_lab.runs.folder import run_folders, seed_folder
 from gan_lab.runs.load import TrainedRun, load
 from gan_lab.runs.results import read_results
-from gan_lab.training.tensorboard import read_stats
+from gan_lab.runs.stats import read_stats
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 

@@ -18,7 +18,7 @@ from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.features import Extractor
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
-from gan_lab.runs.folder import hash_keys
+from gan_lab.runs.naming import hash_keys
 from gan_lab.runs.results import FORMAT
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.files import atomic_write

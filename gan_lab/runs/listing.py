@@ -1,6 +1,5 @@
 """Which studies and runs there are, and how far they are. Imports neither torch nor scipy, to be quick."""
 
-import json
 import math
 import os
 import platform
@@ -11,12 +10,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gan_lab.runs.folder import Status, run_folders, seed_folder
+from gan_lab.runs.folder import ARCHIVED, LOCK, run_folders, seed_folder
 from gan_lab.runs.results import read_results
-from gan_lab.runs.study import PUT_ASIDE, status_of
+from gan_lab.runs.stats import last_step
+from gan_lab.runs.status import Status
+from gan_lab.runs.study import status_of
 from gan_lab.utils.errors import GanLabError
-
-_TAIL = 65_536  # bytes at the end of stats.jsonl that are looked at for the last whole line
 
 
 def listing(folder: Path) -> list[dict[str, Any]]:
@@ -47,7 +46,7 @@ def is_running(folder: Path, status: Status) -> bool:
         return False
     except PermissionError:
         pass
-    lock = folder / ".lock"
+    lock = folder / LOCK
     if not lock.exists():
         return True
     try:
@@ -60,7 +59,7 @@ def is_running(folder: Path, status: Status) -> bool:
 def _study(folder: Path) -> dict[str, Any]:
     runs, damaged, aside = [], {}, 0
     for path in run_folders(folder):
-        if PUT_ASIDE in path.name:
+        if ARCHIVED in path.name:
             aside += 1
             continue
         try:
@@ -76,7 +75,7 @@ def _run(folder: Path) -> dict[str, Any]:
     state = status.state
     if state == "running" and not is_running(folder, status):
         state = "interrupted"
-    step = max([status.step, *(_last_step(folder, seed) for seed in status.seeds)])
+    step = max([status.step, *(last_step(seed_folder(folder, seed)) for seed in status.seeds)])
     return {
         "run": folder.resolve().name,
         "state": state,
@@ -109,18 +108,6 @@ def _headline(folder: Path, status: Status) -> dict[str, Any]:
         "median": sign * middle if math.isfinite(middle) else None,
         "measured_at": max(steps),
     }
-
-
-def _last_step(folder: Path, seed: int) -> int:
-    """Step of the last whole line of a seed's log: a run writes its status only now and then."""
-    path = seed_folder(folder, seed) / "stats.jsonl"
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _TAIL, 0))
-            lines = file.read().split(b"\n")[:-1]
-        return int(json.loads(lines[-1])["step"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return 0
 
 
 def _age(since: str) -> float | None:

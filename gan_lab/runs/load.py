@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from gan_lab.config.build import build, build_network
 from gan_lab.config.trust import read_config
 from gan_lab.datasets.base import Images
-from gan_lab.runs.folder import Status, seed_folder
+from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.status import Status
 from gan_lab.training.tensorboard import save_picture
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write

@@ -8,12 +8,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from gan_lab.runs.folder import Status, run_folders, seed_folder
+from gan_lab.runs.folder import ARCHIVED, run_folders, seed_folder
 from gan_lab.runs.results import read_results
+from gan_lab.runs.stats import read_stats
+from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
-
-# `rerun=true` keeps what was there under this name; it is no longer a part of the study.
-PUT_ASIDE = ".before-"
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def collect(folder: Path) -> Study:
         raise GanLabError(f"{folder} is neither a run nor a study: there is no status.json in it or below it")
     runs, damaged, aside = [], {}, []
     for path in found:
-        if PUT_ASIDE in path.name:
+        if ARCHIVED in path.name:
             aside.append(path.name)
             continue
         try:
@@ -85,8 +84,6 @@ def collect(folder: Path) -> Study:
 
 def history_of(folder: Path) -> list[dict[str, Any]]:
     """Lines of a seed's ``stats.jsonl``."""
-    from gan_lab.training.tensorboard import read_stats  # here, because it imports torch
-
     try:
         return read_stats(folder)
     except ValueError:

@@ -18,9 +18,11 @@ from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, Scores, protocol, write_results
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
-from gan_lab.runs.folder import Status, now, seed_folder
+from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.stats import read_stats
+from gan_lab.runs.status import Status, now
 from gan_lab.training.engines import Engine, TrainState
-from gan_lab.training.tensorboard import SeedLog, read_stats, rows
+from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest

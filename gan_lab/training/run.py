@@ -12,21 +12,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab.runs import checkpoints
-from gan_lab.runs.folder import (
-    LOG,
-    Status,
-    archive_run,
-    existing_status,
-    identity,
-    lock_run,
-    to_plain,
-    versions,
-)
+from gan_lab.runs.folder import archive_run, lock_run
+from gan_lab.runs.log import LOG, run_log
+from gan_lab.runs.naming import identity, to_plain
+from gan_lab.runs.status import Status, existing_status, versions
 from gan_lab.training import loop
 from gan_lab.training.build import Experiment, build_experiment, config_key_for
 from gan_lab.training.engines import PLAYERS, TrainState
 from gan_lab.training.recorder import Recorder
-from gan_lab.training.tensorboard import run_log
 from gan_lab.utils.devices import describe_device, select_device, set_deterministic
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from gan_lab.utils.files import atomic_write, remove_temp_files, truncate

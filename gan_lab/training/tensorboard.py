@@ -7,14 +7,10 @@ Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(
 
 import io
 import json
-import logging
 import math
 import os
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import takewhile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,46 +24,12 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from gan_lab.runs.stats import STATS, truncate_after
 from gan_lab.utils.files import atomic_write
 
 _EVENTS = "events.out.tfevents."
 # Numbers of the HPARAMS tab: those that every run has.
 HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
-
-
-class _RunLog(logging.FileHandler):
-    """A file of log lines, of which a full disk only costs the lines: whatever else fails there is said."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
-
-    def close(self) -> None:
-        with suppress(OSError):
-            super().close()
-
-
-@contextmanager
-def run_log(path: Path) -> Iterator[None]:
-    """Add what gan-lab logs meanwhile to a file of the run's own."""
-    handler = _RunLog(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
-    logger = logging.getLogger("gan_lab")
-    # Where nobody has set up logging, warnings go to stderr; a handler of ours would stop that.
-    others = [] if logging.getLogger().handlers or logging.lastResort is None else [logging.lastResort]
-    level, hook = logger.level, threading.excepthook
-    # TensorBoard's thread hands its error on to whoever writes next, and would print it besides.
-    threading.excepthook = lambda error: logger.info("in a thread: %s", error.exc_value)
-    logger.setLevel(logging.INFO)
-    for one in (handler, *others):
-        logger.addHandler(one)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        threading.excepthook = hook
-        for one in (handler, *others):
-            logger.removeHandler(one)
-        handler.close()
 
 
 class SeedLog:
@@ -79,8 +41,8 @@ class SeedLog:
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        _forget_after(folder / "stats.jsonl", step or -1)
-        self._stats = (folder / "stats.jsonl").open("a")
+        truncate_after(folder / STATS, step or -1)
+        self._stats = (folder / STATS).open("a")
         self._line: dict[str, float | None] = {}
         _make_older(folder)
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
@@ -167,28 +129,6 @@ def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:
     return [dict(zip(numbers, row, strict=True)) for row in table]
 
 
-def read_stats(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a seed's ``stats.jsonl``; a last line that was cut off by a crash is left out."""
-    path = folder / "stats.jsonl"
-    return [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
-
-
-def _forget_after(path: Path, step: int) -> None:
-    if not path.exists():
-        return
-    text = "".join(f"{line}\n" for line in takewhile(lambda line: _step_of(line) <= step, _whole_lines(path)))
-    if len(text.encode()) != path.stat().st_size:
-        atomic_write(path, text)
-
-
-def _step_of(line: str) -> float:
-    """Its step; after all others where the line is damaged, as a power loss leaves it."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
-        return math.inf
-
-
 def _make_older(folder: Path) -> None:
     """Have the event files of earlier sittings sort before a new one, even if the clock has gone backwards.
 
@@ -204,8 +144,3 @@ def _make_older(folder: Path) -> None:
         first = min(second, *seconds) - len(stamps)
         for place, (path, _, rest) in enumerate(stamps):
             path.rename(folder / f"{_EVENTS}{max(first, 0) + place:010d}.{rest}")
-
-
-def _whole_lines(path: Path) -> Sequence[str]:
-    text = path.read_text()
-    return text[: text.rfind("\n") + 1].splitlines()

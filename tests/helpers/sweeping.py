@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gan_lab.runs.folder import Status
+from gan_lab.runs.status import Status
 from tests.helpers.experiments import TINY_POINTS
 
 FEW = ("samples.every=0", "metrics.every=0", "diagnostics.every=0")

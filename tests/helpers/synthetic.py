@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_lab.datasets.base import Images
-from gan_lab.runs.folder import Status, seed_folder
+from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.status import Status
 
 STEPS = (500, 1000, 1500, 2000)
 SITES = ("hidden.0", "hidden.1")

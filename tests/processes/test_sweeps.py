@@ -12,7 +12,7 @@ from filelock import FileLock
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
-from gan_lab.runs.folder import Status
+from gan_lab.runs.status import Status
 from gan_lab.sweeps.sweep import sweep
 from gan_lab.utils.errors import ConfigurationError, RunFailedError
 from tests.helpers.experiments import TINY_POINTS, train

@@ -18,7 +18,7 @@ from gan_lab.evaluation.metrics.distances import SlicedWasserstein
 from gan_lab.evaluation.metrics.prdc import PRDC
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.results import read_results
-from gan_lab.training.tensorboard import read_stats
+from gan_lab.runs.stats import read_stats
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, train
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from gan_lab.runs.folder import Status
 from gan_lab.runs.listing import listing
+from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.text import align_columns, format_duration
 from tests.helpers.synthetic import make_run

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.testing import assert_close
 
 from gan_lab import load
+from gan_lab.runs.stats import read_stats
 from gan_lab.training.run import hyperparameters
-from gan_lab.training.tensorboard import read_stats
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
 

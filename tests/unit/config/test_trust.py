@@ -17,7 +17,7 @@ from gan_lab import load
 from gan_lab.config.trust import modules_of, refuse_untrusted
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
 from gan_lab.runs import checkpoints
-from gan_lab.runs.folder import to_plain
+from gan_lab.runs.naming import to_plain
 from gan_lab.utils.errors import ConfigurationError, DataError, GanLabError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, choices, composed, train
 

@@ -18,8 +18,8 @@ from gan_lab.gan.objectives import Minimax, NonSaturating
 from gan_lab.gan.regularizers import NoPenalty
 from gan_lab.gan.steps import GANLoss
 from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.stats import read_stats
 from gan_lab.training.engines import GAN
-from gan_lab.training.tensorboard import read_stats
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
