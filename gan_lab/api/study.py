@@ -1,7 +1,14 @@
 """A study as Python code trains it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hydra import compose, initialize_config_dir
+
+from gan_lab.config.errors import explain, is_about_the_configuration
+from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.paths import config_dir
 
 if TYPE_CHECKING:
     from gan_lab.runs.load import TrainedRun
@@ -19,7 +26,20 @@ class Study:
         A finished run is returned as it is, an interrupted one is resumed. Raises `GanLabError` for what the
         command line would refuse, and `RunFailedError` if the run fails.
         """
-        from gan_lab.train import train_overrides
+        from gan_lab.config.trust import modules_of
+        from gan_lab.runs.load import load
+        from gan_lab.runs.naming import task_config
+        from gan_lab.train import train
 
-        words = [] if self.name is None else [f"study={self.name}"]
-        return train_overrides([*words, *overrides])
+        study = [] if self.name is None else [f"study={self.name}"]
+        try:
+            with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+                composed = compose("train", overrides=[*study, *overrides], return_hydra_config=True)
+            folder, choices = Path(composed.hydra.run.dir), composed.hydra.runtime.choices
+        except Exception as error:
+            if is_about_the_configuration(error):
+                raise ConfigurationError(explain(error)) from error
+            raise
+        cfg = task_config(composed)
+        train(cfg, folder, choices)
+        return load(folder, modules_of(cfg))

@@ -1,13 +1,15 @@
 """A run's folder: finding it, locking it and moving it out of the way. Imports no torch."""
 
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gan_lab.runs.log import LOG
 from gan_lab.runs.status import Status, now
-from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.errors import GanLabError, RunFailedError
 
 LOCK = ".lock"
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
@@ -39,6 +41,31 @@ def archive_run(folder: Path, status: Status) -> Path:
         if (folder / name).exists():
             (folder / name).rename(aside / name)
     return aside
+
+
+@contextmanager
+def discard_if_refused(folder: Path) -> Iterator[None]:
+    """Remove what was made for a run that is refused inside, and folders that are empty without it."""
+    try:
+        yield
+    except RunFailedError:
+        raise
+    except GanLabError:
+        _discard_unless_run(folder)
+        raise
+
+
+def _discard_unless_run(folder: Path) -> None:
+    if not folder.is_dir() or (folder / "status.json").exists():
+        return
+    with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):  # another may be at its beginning
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)
+        for name in (LOG, LOCK):
+            (folder / name).unlink(missing_ok=True)
+    for empty in (folder, *folder.parents[:2]):
+        if not empty.is_dir() or any(empty.iterdir()):
+            return
+        empty.rmdir()
 
 
 @contextmanager

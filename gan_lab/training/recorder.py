@@ -1,4 +1,4 @@
-"""The loop's observer: logs, progress bar, pictures, checkpoints and status of one run."""
+"""The callback that writes a run's folder: logs, pictures, checkpoints, status, and the progress bar."""
 
 import logging
 import sys
@@ -13,14 +13,13 @@ from omegaconf import DictConfig
 from safetensors.torch import save
 from tqdm import tqdm
 
-from gan_lab.datasets.base import Dataset
-from gan_lab.evaluation.diagnostics import Diagnostic, Probe
-from gan_lab.evaluation.evaluator import Evaluator, Scores, protocol, write_results
+from gan_lab.evaluation.evaluator import Scores, protocol, write_results
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
 from gan_lab.runs.status import Status, now
+from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.files import atomic_write
@@ -31,42 +30,37 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes what a run leaves behind, from step ``status.step`` on.
+    """Write what a run leaves behind, from step ``status.step`` on.
 
-    ``evaluator`` None measures nothing, ``probe`` None looks at nothing; ``frozen``: last good states of
-    seeds that have diverged.
+    diverged_states: last finite states of seeds that diverged before.
     """
 
     def __init__(
         self,
         folder: Path,
         status: Status,
-        data: Dataset,
+        experiment: Experiment,
         request: StopRequest,
         *,
-        latent_size: int,
-        pictured: int,
-        histograms: bool,
         cfg: DictConfig,
-        evaluator: Evaluator | None = None,
-        probe: Probe | None = None,
-        diagnostics: Sequence[Diagnostic] = (),
-        frozen: Sequence[TrainState] = (),
+        diverged_states: Sequence[TrainState] = (),
     ) -> None:
-        self.folder, self.status, self.data, self.request = folder, status, data, request
-        self.latent_size, self.pictured, self.histograms = latent_size, pictured, histograms
-        self.cfg, self.evaluator, self.probe, self.looks_for = cfg, evaluator, probe, diagnostics
-        self.frozen = {member.seed: member for member in frozen}
+        self.folder, self.status, self.request, self.cfg = folder, status, request, cfg
+        self.data, self.evaluator, self.probe = experiment.data, experiment.evaluator, experiment.probe
+        self.diagnostic_functions = experiment.diagnostics
+        self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
+        self.histograms = cfg.log.histograms
+        self.diverged_states = {state.seed: state for state in diverged_states}
         self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
-        self._scores, self._scored_at = self._last_scores()
-        self._before = status.seconds
-        self._begun = self._last = time.monotonic()
-        self._last_step = status.step
+        self._scores, self._last_eval_step = self._last_scores()
+        self._seconds_before = status.seconds
+        self._begun = self._last_log = time.monotonic()
+        self._last_log_step = status.step
         self._bar = tqdm(
             total=status.steps,
             initial=status.step,
             unit="step",
-            disable=None,  # not where nobody watches
+            disable=None,  # shown only on a terminal
             dynamic_ncols=True,
             file=sys.stderr,
         )
@@ -96,10 +90,10 @@ class Recorder:
         for log in self.logs.values():
             log.flush()
 
-    def numbers(self, step: int, seeds: Sequence[int], numbers: Scalars) -> None:
+    def log_scalars(self, step: int, seeds: Sequence[int], numbers: Scalars) -> None:
         table = rows(numbers)
-        speed = (step - self._last_step) / max(time.monotonic() - self._last, 1e-9)
-        self._last, self._last_step = time.monotonic(), step
+        speed = (step - self._last_log_step) / max(time.monotonic() - self._last_log, 1e-9)
+        self._last_log, self._last_log_step = time.monotonic(), step
         for seed, row in zip(seeds, table, strict=True):
             self.logs[seed].scalars(step, row)
             self.logs[seed].speed(step, speed)
@@ -111,7 +105,7 @@ class Recorder:
     def samples(self, step: int, engine: Engine) -> None:
         latent = torch.stack(
             [
-                torch.randn(self.pictured, self.latent_size, generator=stream(seed, "samples"))
+                torch.randn(self.num_samples, self.latent_size, generator=stream(seed, "samples"))
                 for seed in engine.seeds
             ]
         )
@@ -128,7 +122,7 @@ class Recorder:
             found = self.evaluator(engine.generate, engine.seeds)
         for seed, scores in zip(engine.seeds, found, strict=True):
             self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
-        self._scores, self._scored_at = dict(zip(engine.seeds, found, strict=True)), step
+        self._scores, self._last_eval_step = dict(zip(engine.seeds, found, strict=True)), step
 
     def diagnostics(self, step: int, engine: Engine) -> None:
         if self.probe is None:
@@ -136,7 +130,7 @@ class Recorder:
         with self._timed("diagnostic_seconds"):
             for index, seed in enumerate(engine.seeds):
                 look = self.probe.look(engine.state(index))
-                for diagnostic in self.looks_for:
+                for diagnostic in self.diagnostic_functions:
                     self.logs[seed].scalars(step, diagnostic(look))
 
     @contextmanager
@@ -147,7 +141,7 @@ class Recorder:
 
     def diverged(self, step: int, member: TrainState) -> None:
         self.status.diverged[member.seed] = step
-        self.frozen[member.seed] = member.apart()
+        self.diverged_states[member.seed] = member.apart()
         _log.info("seed %d diverged at step %d", member.seed, step)
         self._bar.write(
             f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "
@@ -158,11 +152,11 @@ class Recorder:
     def checkpoint(self, step: int, members: Sequence[TrainState], good: Sequence[TrainState]) -> None:
         for log in self.logs.values():
             log.sync()
-        everybody = [*members, *self.frozen.values()]
+        everybody = [*members, *self.diverged_states.values()]
         content = {
             "members": [vars(member) for member in members],
             "good": [] if good is members else [vars(member) for member in good],
-            "frozen": [vars(member) for member in self.frozen.values()],
+            "frozen": [vars(member) for member in self.diverged_states.values()],
             "diverged": dict(self.status.diverged),
         }
         checkpoints.save(self.folder / "checkpoint", step, content)
@@ -171,22 +165,22 @@ class Recorder:
             path = seed_folder(self.folder, member.seed) / "generator.safetensors"
             atomic_write(path, save(weights))
         self.status.step = step
-        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.seconds = self._seconds_before + time.monotonic() - self._begun
         self.status.save(self.folder)
 
     def should_stop(self) -> bool:
         return self.request.number is not None
 
-    def abandon(self, state: str, reason: str) -> None:
-        """Leave with what stands on the disk, after something has failed: what else fails may not hide it."""
+    def close_on_error(self, state: str, reason: str) -> None:
+        """Close after an error without masking the original exception."""
         self._bar.close()
         for log in self.logs.values():
             with suppress(Exception):
                 log.close()
         with suppress(Exception):
-            self._became(state, reason)
+            self._set_state(state, reason)
 
-    def end(self, state: str, reason: str = "") -> None:
+    def finish(self, state: str, reason: str = "") -> None:
         """Close everything and write down what became of the run."""
         self._bar.close()
         for seed, log in self.logs.items():
@@ -194,19 +188,19 @@ class Recorder:
             self._results(seed)
             log.end(well=state == "finished" and seed not in self.status.diverged)
             log.close()
-        self._became(state, reason)
+        self._set_state(state, reason)
 
-    def _became(self, state: str, reason: str) -> None:
+    def _set_state(self, state: str, reason: str) -> None:
         _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")
         self.status.state, self.status.reason, self.status.ended = state, reason, now()
-        self.status.seconds = self._before + time.monotonic() - self._begun
+        self.status.seconds = self._seconds_before + time.monotonic() - self._begun
         self.status.save(self.folder)
 
     def _results(self, seed: int) -> None:
         diverged = seed in self.status.diverged
         if self.evaluator is None or not (diverged or seed in self._scores):
             return
-        step = self.status.diverged[seed] if diverged else self._scored_at
+        step = self.status.diverged[seed] if diverged else self._last_eval_step
         folder = seed_folder(self.folder, seed)
         last = None if diverged else self._scores[seed]
         write_results(folder, seed, step, last, self.evaluator, protocol(self.cfg), read_stats(folder))

@@ -8,9 +8,10 @@ from benchmarks.measure import Timed
 from benchmarks.textbook import Textbook
 from hydra import compose, initialize_config_dir
 
-from gan_lab.training import loop
-from gan_lab.training.build import Experiment, build_experiment
+from gan_lab.training.build import Experiment, build_components, build_experiment, fresh_states
 from gan_lab.training.engines import GAN
+from gan_lab.training.loop import training_loop
+from gan_lab.training.schedule import Schedule
 from gan_lab.utils.paths import config_dir
 
 Line = dict[str, Any]
@@ -28,7 +29,8 @@ class Silent:
 def experiment(device: torch.device, *overrides: str) -> Experiment:
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
         cfg = compose("train", overrides=[*QUIET, *overrides])
-    return build_experiment(cfg, device)
+    components = build_components(cfg, device)
+    return build_experiment(cfg, components, fresh_states(cfg, components))
 
 
 class Ours:
@@ -38,10 +40,8 @@ class Ours:
         self.made, self.step = made, 0
 
     def run(self, steps: int) -> None:
-        plan = loop.Schedule(
-            steps=self.step + steps, log=50, samples=0, metrics=0, diagnostics=0, checkpoint=0
-        )
-        loop.train(self.made.engine, self.made.batches, plan, Silent(), self.step)  # type: ignore[arg-type]
+        plan = Schedule(steps=self.step + steps, log=50, samples=0, metrics=0, diagnostics=0, checkpoint=0)
+        training_loop(self.made.engine, self.made.batches, plan, Silent(), self.step)  # type: ignore[arg-type]
         self.step += steps
 
 

@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 
 from gan_lab import Study
 from gan_lab.runs.load import TrainedRun
-from gan_lab.training.build import Experiment, build_experiment
+from gan_lab.training.build import Experiment, build_components, build_experiment, fresh_states
+from gan_lab.training.preflight import preflight
 from gan_lab.utils.paths import config_dir
 
 # Small enough for a test, and otherwise what the defaults are.
@@ -46,8 +47,15 @@ def composed(*overrides: str) -> DictConfig:
         return compose("train", overrides=list(overrides))
 
 
+def untrained(cfg: DictConfig, device: torch.device | str = "cpu") -> Experiment:
+    """What `gan_lab.train.train` trains, before its first step."""
+    components = build_components(cfg, torch.device(device))
+    max_concurrent_seeds = preflight(cfg, components)
+    return build_experiment(cfg, components, fresh_states(cfg, components), max_concurrent_seeds)
+
+
 def assembled(*overrides: str) -> Experiment:
-    return build_experiment(composed(*overrides), torch.device("cpu"))
+    return untrained(composed(*overrides))
 
 
 def play(experiment: Experiment, steps: int) -> list[dict[str, torch.Tensor]]:

@@ -51,16 +51,16 @@ def hold_at_step(step: int, reached: Path, go: Path) -> None:
 
 def hold_at_the_beginning(reached: Path, go: Path) -> None:
     """Have this process wait while it puts the experiment together."""
-    from gan_lab.sweeps import training
+    from gan_lab.training import build
 
-    original = training.build_experiment
+    original = build.build_components
 
-    def lock_run(*arguments: Any) -> Any:
+    def waiting(*arguments: Any) -> Any:
         reached.touch()
         wait_for(go)
         return original(*arguments)
 
-    training.build_experiment = lock_run
+    build.build_components = waiting
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gan_lab.training import build as assembly
-from gan_lab.training.build import Experiment, build_experiment
+from gan_lab.training import preflight
+from gan_lab.training.build import Experiment, build_components
 from gan_lab.training.engines import (
     PLAYERS,
     ChunkedEngine,
@@ -23,7 +23,7 @@ from gan_lab.training.engines import (
 )
 from gan_lab.training.engines.cuda_graph import WARMUP_STEPS
 from gan_lab.utils.errors import ConfigurationError
-from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, untrained
 
 # Rounding differs between one kernel for all seeds and one a seed; training amplifies it step by step, and
 # Adam's first steps divide small gradients by their own size. A wrong seed, stream or state is off by 1e-2.
@@ -138,7 +138,8 @@ def test_keeping_some_members_leaves_their_training_as_it_was(engine: str) -> No
     everybody = assembled(*TINY_POINTS, "seeds=3", f"engine={engine}")
     survivors = assembled(*TINY_POINTS, "seeds=3", f"engine={engine}")
     members = survivors.engine.members()
-    survivors.load_states([members[0], members[2]])
+    survivors.engine = survivors.engine.keep([members[0], members[2]])
+    survivors.batches.keep([0, 2])
     play(everybody, STEPS)
     play(survivors, STEPS)
     assert survivors.engine.seeds == [0, 2]
@@ -240,19 +241,18 @@ def test_seeds_that_do_not_fit_are_split_into_groups_and_it_is_said(
     everything = assembled(*words).engine
     assert isinstance(everything, VmapEngine)
     cfg = composed(*words)
-    experiment = assembled(*words)
-    pair, game = everything.setup.template, everything.setup.game
-    each = assembly.dry_run(cfg, pair, game, experiment.data)
-    own = sum(t.numel() * t.element_size() for t in pair.state_dict().values())
+    components = build_components(cfg, torch.device("cpu"))
+    each = preflight.dry_run(cfg, components)
+    own = sum(t.numel() * t.element_size() for t in components.gan.state_dict().values())
     for fitting, expected in ((6, 6), (4.5, 4), (1.2, 1), (0.1, 1)):
-        needed = 8 * own * 6 + fitting * assembly.PASSES * each * 64
-        room = int(needed / assembly.ROOM) + 1
-        monkeypatch.setattr(assembly, "available", lambda device, room=room: room)
+        needed = 8 * own * 6 + fitting * preflight.ACTIVATION_COPIES * each * 64
+        room = int(needed / preflight.MEMORY_FRACTION) + 1
+        monkeypatch.setattr(preflight, "available", lambda device, room=room: room)
         made = assembled(*words).engine
         sizes = [len(group.seeds) for group in made.groups] if isinstance(made, ChunkedEngine) else [6]
         assert max(sizes) == expected
     assert "6 seeds do not fit into memory at once: they are played in groups of 4" in caplog.text
-    assert made.description == "Stacked, 6 groups of at most 1 seeds"
+    assert made.description == "VmapEngine, 6 groups of at most 1 seeds"
 
 
 class Repeated:
@@ -301,8 +301,8 @@ def test_captured_turns_are_the_turns_themselves(
 def test_cuda_graphs_give_the_same_numbers(overrides: tuple[str, ...], seeds: int) -> None:
     device = torch.device("cuda")
     words = (*overrides, f"seeds={seeds}", "ema=0.9")
-    ours = build_experiment(composed(*words, "engine=captured"), device)
-    theirs = build_experiment(composed(*words), device)
+    ours = untrained(composed(*words, "engine=captured"), device)
+    theirs = untrained(composed(*words), device)
     for one, other in zip(play(ours, WARMUP_STEPS + 5), play(theirs, WARMUP_STEPS + 5), strict=True):
         assert_close(one, other, rtol=1e-3, atol=1e-4)
 
