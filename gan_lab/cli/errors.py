@@ -26,7 +26,7 @@ def one_sentence() -> Iterator[None]:
         sys.exit(getattr(stop, "exit_code", 130))
     except Exception as error:
         from gan_lab.config.errors import explain, is_about_the_configuration
-        from gan_lab.utils.files import truncate
+        from gan_lab.utils.text import truncate
 
         if debug:
             raise

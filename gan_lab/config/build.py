@@ -13,8 +13,8 @@ from torch import nn
 
 from gan_lab.config.schema import value_of
 from gan_lab.utils.errors import ConfigurationError, GanLabError
-from gan_lab.utils.files import truncate
 from gan_lab.utils.memory import require_memory
+from gan_lab.utils.text import truncate
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs, it also raises
 

@@ -5,8 +5,8 @@ import re
 import traceback
 from collections.abc import Callable
 
-from gan_lab.config.schema import CHECKS
-from gan_lab.utils.files import truncate
+from gan_lab.config.schema import VALIDATORS
+from gan_lab.utils.text import truncate
 
 GROUPS = (
     "activation",
@@ -69,9 +69,9 @@ def _no_such_entry(found: re.Match[str]) -> str:
 
 def _no_such_key(found: re.Match[str]) -> str:
     key = found["key"]
-    if key in (*CHECKS, *GROUPS):
+    if key in (*VALIDATORS, *GROUPS):
         return f"{key} cannot be set like that with the other choices: a group takes a name, and +{key}= adds"
-    return f"unknown setting {key!r}{_nearest(key, [*CHECKS, *GROUPS])} (gan-lab train --help lists all)"
+    return f"unknown setting {key!r}{_nearest(key, [*VALIDATORS, *GROUPS])} (gan-lab train --help lists all)"
 
 
 def _unreadable(found: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_lab.utils.checks import check_int
 from gan_lab.utils.errors import ConfigurationError, DataError
 
 
@@ -106,9 +107,8 @@ class Dataset(ABC):
 
 
 def check_size(size: object) -> None:
-    """Refuse a ``dataset.size`` in pixels that is no whole number from 4 to 1024."""
-    if isinstance(size, bool) or not isinstance(size, int) or not 4 <= size <= 1024:
-        raise ConfigurationError(f"dataset.size must be a whole number from 4 to 1024, got {size!r}")
+    """Check ``dataset.size``, the height and width of images in pixels."""
+    check_int("dataset.size", size, at_least=4, at_most=1024)
 
 
 class Images(Dataset):

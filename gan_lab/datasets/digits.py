@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gan_lab.datasets.base import Images, check_size
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_choice
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import stream
 
@@ -31,9 +31,7 @@ def load_digits(size: int = 16, split: str = "train", name: str = "digits") -> I
         "train": order[:TRAINING],
         "test": order[TRAINING:],
     }
-    if split not in tuple(splits):
-        raise ConfigurationError(f"dataset.split must be one of {', '.join(splits)}, got {split!r}")
-    rows = splits[split]
+    rows = splits[check_choice("dataset.split", split, tuple(splits))]
     require_memory(2 * len(rows) * size**2, f"dataset.size={size}")
     parts = [
         interpolate(part, size=(size, size), mode="bilinear", antialias=True).round().to(torch.uint8)

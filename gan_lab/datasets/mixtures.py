@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gan_lab.datasets.base import Points
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_int, check_number
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import stream
 
@@ -21,7 +21,10 @@ def make_ring(
     name: str = "ring",
 ) -> Points:
     """Gaussians at equal angles on a circle; the defaults are those of PacGAN's code (Lin et al. 2018)."""
-    _check(modes=modes, radius=radius, std=std, size=size)
+    check_int("dataset.modes", modes)
+    check_number("dataset.radius", radius, above=0)
+    check_number("dataset.std", std, above=0)
+    check_int("dataset.size", size)
     require_memory(64 * size + 64 * modes, f"dataset.size={size} with dataset.modes={modes}")
     # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
@@ -38,7 +41,10 @@ def make_grid(
     name: str = "grid",
 ) -> Points:
     """side x side Gaussians around the origin; the defaults are those of PacGAN's code (Lin et al. 2018)."""
-    _check(side=side, spacing=spacing, std=std, size=size)
+    check_int("dataset.side", side)
+    check_number("dataset.spacing", spacing, above=0)
+    check_number("dataset.std", std, above=0)
+    check_int("dataset.size", size)
     require_memory(64 * size + 64 * side**2, f"dataset.size={size} with dataset.side={side}")
     ticks = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
     return _mixture(torch.cartesian_prod(ticks, ticks), std, size, data_seed, name)
@@ -58,12 +64,3 @@ def _mixture(
         std=std,
         held_out=partial(_mixture, centers, std, size, data_seed, name, "held-out mixture"),
     )
-
-
-def _check(**numbers: float) -> None:
-    for key, value in numbers.items():
-        whole = key in ("modes", "side", "size")
-        kind: type | tuple[type, ...] = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < math.inf:
-            wanted = "a whole number of at least 1" if whole else "a number above 0"
-            raise ConfigurationError(f"dataset.{key} must be {wanted}, got {value!r}")

@@ -16,11 +16,13 @@ from torchvision.transforms.v2.functional import resize
 
 from gan_lab.datasets.base import Dataset, Images, check_size
 from gan_lab.datasets.image_folder import cached_images
-from gan_lab.utils.errors import ConfigurationError, DataError
-from gan_lab.utils.files import connect_timeout, truncate
+from gan_lab.utils.checks import check_choice, check_int
+from gan_lab.utils.errors import DataError
+from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.paths import cache_dir
 from gan_lab.utils.seeding import stream
+from gan_lab.utils.text import truncate
 
 OTHER = {"train": "test", "test": "train"}
 
@@ -67,8 +69,7 @@ def load_stacked_mnist(
     """Three random MNIST digits as red, green and blue: 1,000 modes (Metz et al. 2017; Lin et al. 2018)."""
     from torchvision.datasets import MNIST
 
-    if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
-        raise ConfigurationError(f"dataset.triples must be a whole number of at least 1, got {triples!r}")
+    check_int("dataset.triples", triples)
     require_memory(64 * triples, f"dataset.triples={triples}")
     digits = load_torchvision(MNIST, name, size, split, root)
     chosen = torch.randint(len(digits), (triples, 3), generator=stream(data_seed, "stacked_mnist"))
@@ -163,8 +164,7 @@ def _root(given: str | None) -> Path:
 def _check(size: object, split: object) -> None:
     if size is not None:
         check_size(size)
-    if split not in ("train", "test"):
-        raise ConfigurationError(f"dataset.split must be one of train, test, got {split!r}")
+    check_choice("dataset.split", split, ("train", "test"))
 
 
 def _resized(data: Tensor, size: int | None) -> Tensor:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from gan_lab.utils.errors import GanLabError
-from gan_lab.utils.files import atomic_write, truncate
+from gan_lab.utils.files import atomic_write
+from gan_lab.utils.text import truncate
 
 FORMAT = 1
 KEPT = 2

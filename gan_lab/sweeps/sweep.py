@@ -18,8 +18,7 @@ from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import task_config
 from gan_lab.runs.status import Status, existing_status, is_done
 from gan_lab.utils.errors import ConfigurationError, GanLabError
-from gan_lab.utils.files import truncate
-from gan_lab.utils.text import align_columns, format_duration
+from gan_lab.utils.text import align_columns, format_duration, truncate
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]

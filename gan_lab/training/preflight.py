@@ -13,9 +13,9 @@ from gan_lab.config.build import build, bytes_of
 from gan_lab.gan.steps import Batch, discriminator_loss, generator_loss
 from gan_lab.training.build import Components, config_key_for
 from gan_lab.utils.errors import ConfigurationError, GanLabError
-from gan_lab.utils.files import truncate
 from gan_lab.utils.memory import available, require_memory
 from gan_lab.utils.seeding import seeded
+from gan_lab.utils.text import truncate
 
 MEMORY_FRACTION = 0.8  # of the free memory; the rest is for what cannot be foreseen
 ACTIVATION_COPIES = 4  # outputs of both networks in one step, twice, and gradients of the same size

@@ -29,9 +29,10 @@ from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
 from gan_lab.utils.devices import describe_device, select_device, set_deterministic
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
-from gan_lab.utils.files import atomic_write, remove_temp_files, truncate
+from gan_lab.utils.files import atomic_write, remove_temp_files
 from gan_lab.utils.paths import relative
 from gan_lab.utils.signals import RunInterrupted, stop_requests
+from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
 

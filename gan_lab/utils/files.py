@@ -43,9 +43,3 @@ def connect_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def truncate(reason: str, length: int = 200) -> str:
-    """One line of at most ``length`` characters and three dots."""
-    line = " ".join(reason.split())
-    return line if len(line) <= length else f"{line[:length]}..."

@@ -1,6 +1,12 @@
-"""Tables of the command line."""
+"""Text for people: numbers, durations, sizes, tables. Imports no torch."""
 
 from collections.abc import Sequence
+
+
+def truncate(text: str, length: int = 200) -> str:
+    """Return ``text`` as one line of at most ``length`` characters, and three dots if it is longer."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[:length]}..."
 
 
 def format_duration(seconds: float | None) -> str:

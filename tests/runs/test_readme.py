@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gan_lab.cli import COMMANDS
-from gan_lab.config.schema import CHECKS
+from gan_lab.config.schema import VALIDATORS
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import choices
 
@@ -95,7 +95,7 @@ def test_every_key_of_the_root_is_checked_and_explained() -> None:
     text = (config_dir() / "train.yaml").read_text()
     root = OmegaConf.load(config_dir() / "train.yaml")
     plain = {str(k) for k in root if k not in ("defaults", "hydra")}
-    checked = {key.split(".")[0] for key in CHECKS}
+    checked = {key.split(".")[0] for key in VALIDATORS}
     assert plain <= checked
     for key in plain - {"log", "samples", "metrics", "diagnostics", "checkpoint"}:  # they have a common one
         assert re.search(rf"^{key}:.* # ", text, re.MULTILINE), f"{key} has no comment"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab.evaluation.diagnostics.probe import ActivationRecord, Diagnostic, ProbedNetwork, ProbeResult
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_number
 
 TINY = 1e-9
 
@@ -26,12 +26,11 @@ class UnitHealth(Diagnostic):
     """
 
     def __init__(self, tau: float = 0.025, dead_below: float = 1e-3, saturated_below: float = 0.05) -> None:
-        given = {"tau": tau, "dead_below": dead_below, "saturated_below": saturated_below}
-        for key, value in given.items():
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= value < 1:
-                raise ConfigurationError(f"diagnostic.units.{key} must be from 0 to below 1, got {value!r}")
-        self.tau, self.dead_below, self.saturated_below = tau, dead_below, saturated_below
+        self.tau = check_number("diagnostic.units.tau", tau, at_least=0, below=1)
+        self.dead_below = check_number("diagnostic.units.dead_below", dead_below, at_least=0, below=1)
+        self.saturated_below = check_number(
+            "diagnostic.units.saturated_below", saturated_below, at_least=0, below=1
+        )
 
     def __call__(self, look: ProbeResult) -> dict[str, float]:
         found: dict[str, float] = {}

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from gan_lab.evaluation.features.base import Extractor
 from gan_lab.utils.errors import DataError
-from gan_lab.utils.files import connect_timeout, truncate
+from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.paths import cache_dir
 from gan_lab.utils.seeding import seeded
+from gan_lab.utils.text import truncate
 
 DIGEST = "6726825d"  # the file's name carries the first digits of its SHA-256
 

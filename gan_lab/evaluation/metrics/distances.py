@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_int, check_number
 
 KNOWN_MODES = "the modes of these data are known and counted instead"
 
@@ -24,15 +24,8 @@ class FID(Metric):
     scores: ClassVar[Mapping[str, Score]] = {"fid": Score("lower")}
 
     def __init__(self, samples_per_dimension: float = 10) -> None:
-        number = isinstance(samples_per_dimension, (int, float)) and not isinstance(
-            samples_per_dimension, bool
-        )
-        if not number or not 0 <= samples_per_dimension < math.inf:
-            raise ConfigurationError(
-                "metric.fid.samples_per_dimension must be a number of at least 0, "
-                f"got {samples_per_dimension!r}"
-            )
-        self.samples_per_dimension = samples_per_dimension
+        key = "metric.fid.samples_per_dimension"
+        self.samples_per_dimension = check_number(key, samples_per_dimension, at_least=0)
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
         if real.modes is not None:
@@ -67,12 +60,8 @@ class KID(Metric):
     scores: ClassVar[Mapping[str, Score]] = {"kid": Score("lower"), "kid_spread": Score("lower")}
 
     def __init__(self, subsets: int = 20, subset_size: int = 500) -> None:
-        for key, value in (("subsets", subsets), ("subset_size", subset_size)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-                raise ConfigurationError(
-                    f"metric.kid.{key} must be a whole number of at least 2, got {value!r}"
-                )
-        self.subsets, self.subset_size = subsets, subset_size
+        self.subsets = check_int("metric.kid.subsets", subsets, at_least=2)
+        self.subset_size = check_int("metric.kid.subset_size", subset_size, at_least=2)
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
         return KNOWN_MODES if real.modes is not None else None
@@ -105,12 +94,7 @@ class SlicedWasserstein(Metric):
     scores: ClassVar[Mapping[str, Score]] = {"sliced_wasserstein": Score("lower")}
 
     def __init__(self, directions: int = 128) -> None:
-        if isinstance(directions, bool) or not isinstance(directions, int) or directions < 1:
-            raise ConfigurationError(
-                "metric.sliced_wasserstein.directions must be a whole number of at least 1, "
-                f"got {directions!r}"
-            )
-        self.directions = directions
+        self.directions = check_int("metric.sliced_wasserstein.directions", directions)
 
     def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
         generator = torch.Generator().manual_seed(0)

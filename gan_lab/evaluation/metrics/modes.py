@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score, squared_distances
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_number
 
 
 class MixtureModes(Metric):
@@ -37,10 +37,8 @@ class MixtureModes(Metric):
     }
 
     def __init__(self, radius: float = 3.0, share: float = 0.2) -> None:
-        for key, value in (("radius", radius), ("share", share)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-                raise ConfigurationError(f"metric.modes.{key} must be a number above 0, got {value!r}")
-        self.radius, self.share = radius, share
+        self.radius = check_number("metric.modes.radius", radius, above=0)
+        self.share = check_number("metric.modes.share", share, above=0)
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
         return "the modes of these data are not known" if real.modes is None else None

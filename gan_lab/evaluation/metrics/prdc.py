@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score, squared_distances
 from gan_lab.evaluation.metrics.distances import KNOWN_MODES
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_int
 
 
 class PRDC(Metric):
@@ -26,12 +26,8 @@ class PRDC(Metric):
     }
 
     def __init__(self, neighbors: int = 3, coverage_neighbors: int = 5) -> None:
-        for key, value in (("neighbors", neighbors), ("coverage_neighbors", coverage_neighbors)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(
-                    f"metric.prdc.{key} must be a whole number of at least 1, got {value!r}"
-                )
-        self.neighbors, self.coverage_neighbors = neighbors, coverage_neighbors
+        self.neighbors = check_int("metric.prdc.neighbors", neighbors)
+        self.coverage_neighbors = check_int("metric.prdc.coverage_neighbors", coverage_neighbors)
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
         if real.modes is not None:

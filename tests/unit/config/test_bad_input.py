@@ -22,8 +22,9 @@ from PIL import Image
 
 from gan_lab.cli import main
 from gan_lab.config.errors import GROUPS, explain, is_about_the_configuration
-from gan_lab.config.schema import CHECKS, check
+from gan_lab.config.schema import VALIDATORS, check
 from gan_lab.utils import memory
+from gan_lab.utils.checks import check_int
 from gan_lab.utils.errors import GanLabError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, composed, train
 
@@ -84,7 +85,7 @@ def refused(*arguments: str) -> str:
     return err
 
 
-WHOLE = [key for key, (_, allowed) in CHECKS.items() if allowed.startswith("a whole number")]
+WHOLE = [key for key, v in VALIDATORS.items() if getattr(v, "func", v) is check_int]
 EDGES = ["-1", "1.5", "nan", "inf", "text", "null", "true", "''", "[1]", "{a: 1}", "9" * 30]
 
 
@@ -551,7 +552,7 @@ def test_a_few_as_a_user_calls_them(run_cli: Cli) -> None:
 
 
 KEYS = st.sampled_from(
-    [*CHECKS, *GROUPS, "activation.negative_slope", "dataset.modes", "metric.fid", "nothing"]
+    [*VALIDATORS, *GROUPS, "activation.negative_slope", "dataset.modes", "metric.fid", "nothing"]
 )
 VALUES = st.one_of(
     st.integers().map(str),
