@@ -1,8 +1,7 @@
 """Algorithm 1 of Goodfellow et al. (2014), *Generative Adversarial Nets*: one turn of each player.
 
-Both turns are written for one generator, one discriminator and one batch. They know nothing of seeds,
-optimizers, configuration or logs; `gan_lab.training.engines` lifts them to many seeds, and descends the
-losses.
+Both losses are written for one generator, one discriminator and one batch. They know nothing of seeds,
+optimizers, configuration or logs; `gan_lab.training.engines` lifts them to many seeds and takes the steps.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from torch import Tensor, nn
 from gan_lab.gan.augmentations import Augmentation
 from gan_lab.gan.objectives import Objective
 from gan_lab.gan.regularizers import Regularizer
+
+PLAYERS = ("generator", "discriminator")
 
 
 class Batch(NamedTuple):
@@ -50,6 +51,18 @@ class GANLoss:
 
 Scalars = dict[str, Tensor]
 LossFn = Callable[[nn.Module, nn.Module, GANLoss, Batch], tuple[Tensor, Scalars]]
+
+
+class GAN(nn.Module):
+    """One generator and its discriminator; calling it computes a loss with whatever parameters it holds."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+
+    def forward(self, loss_fn: LossFn, game: GANLoss, batch: Batch) -> tuple[Tensor, Scalars]:
+        return loss_fn(self.generator, self.discriminator, game, batch)
 
 
 def discriminator_loss(

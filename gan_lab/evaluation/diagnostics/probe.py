@@ -14,8 +14,7 @@ from torch.nn.utils import parametrize
 
 from gan_lab.datasets.base import Dataset
 from gan_lab.gan.activations import activation_sites
-from gan_lab.gan.steps import Batch, GANLoss, discriminator_loss, generator_loss
-from gan_lab.training.engines import GAN, PLAYERS
+from gan_lab.gan.steps import GAN, PLAYERS, Batch, GANLoss, discriminator_loss, generator_loss
 from gan_lab.utils.seeding import stream
 
 

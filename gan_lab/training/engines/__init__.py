@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gan_lab.training.engines.base import GAN, PLAYERS, Engine, EngineConfig, TrainState
+from gan_lab.gan.steps import GAN, PLAYERS
+from gan_lab.training.engines.base import Engine, EngineConfig, TrainState
 from gan_lab.training.engines.chunked import ChunkedEngine
 from gan_lab.training.engines.cuda_graph import CudaGraphEngine
 from gan_lab.training.engines.sequential import SequentialEngine

@@ -12,22 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from gan_lab.gan.steps import Batch, GANLoss, LossFn, Scalars, discriminator_loss, generator_loss
+from gan_lab.gan.steps import GAN, Batch, GANLoss, LossFn, Scalars, discriminator_loss, generator_loss
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
-PLAYERS = ("generator", "discriminator")
-
-
-class GAN(nn.Module):
-    """One generator and its discriminator; calling it plays a turn with whatever state it holds."""
-
-    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-        self.discriminator = discriminator
-
-    def forward(self, turn: LossFn, game: GANLoss, batch: Batch) -> tuple[Tensor, Scalars]:
-        return turn(self.generator, self.discriminator, game, batch)
 
 
 @dataclass

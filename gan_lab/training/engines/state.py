@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gan_lab.training.engines.base import PLAYERS, TrainState
+from gan_lab.gan.steps import PLAYERS
+from gan_lab.training.engines.base import TrainState
 
 STEP = "step"  # torch.optim's name for the one state that is shared, and a scalar like a scalar parameter's
 

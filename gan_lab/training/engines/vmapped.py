@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import Optimizer
 
-from gan_lab.gan.steps import Batch, LossFn, Scalars
-from gan_lab.training.engines.base import PLAYERS, Engine, EngineConfig, TrainState
+from gan_lab.gan.steps import PLAYERS, Batch, LossFn, Scalars
+from gan_lab.training.engines.base import Engine, EngineConfig, TrainState
 from gan_lab.training.engines.state import (
     clone_state,
     generator_state,

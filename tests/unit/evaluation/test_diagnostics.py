@@ -16,10 +16,9 @@ from gan_lab.evaluation.diagnostics.units import UnitHealth, largest_slope
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.objectives import Minimax, NonSaturating
 from gan_lab.gan.regularizers import NoPenalty
-from gan_lab.gan.steps import GANLoss
+from gan_lab.gan.steps import GAN, GANLoss
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
-from gan_lab.training.engines import GAN
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
