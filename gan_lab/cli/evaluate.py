@@ -49,8 +49,8 @@ def command(
                 primary = one.results["primary"]
                 score = one.results["metrics"][primary]
                 click.echo(
-                    f"{one.folder}  {primary} {_number(score['last'])} (real data {_number(score['floor'])})"
-                    + (", done before" if one.skipped else "")
+                    f"{one.folder}  {primary} {_number(score['last'])} "
+                    f"(real data {_number(score['real_data'])})" + (", done before" if one.skipped else "")
                 )
         if failed:
             raise GanLabError("; ".join(failed))

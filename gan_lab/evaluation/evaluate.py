@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.config.build import build
-from gan_lab.evaluation.evaluator import Evaluator, evaluator, protocol, write_results
+from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest, write_results
 from gan_lab.runs.folder import run_folders, seed_folder
 from gan_lab.runs.load import TrainedRun, load
 from gan_lab.runs.results import read_results
@@ -99,7 +99,7 @@ def _seed(
     there = None
     with suppress(GanLabError):  # what is damaged is measured anew
         there = read_results(folder)
-    if there and not again and (there["protocol"], there["step"]) == (protocol(cfg), step):
+    if there and not again and (there["evaluation_digest"], there["step"]) == (evaluation_digest(cfg), step):
         return EvalResult(folder, there, skipped=True)
     scores = None
     if diverged is None:
@@ -112,8 +112,8 @@ def _seed(
 
         (scores,) = judge()(generate, [seed])
     # Numbers from the way belong to these only where they were made in the same way.
-    history = read_stats(folder) if protocol(cfg) == protocol(run.cfg) else []
-    results = write_results(folder, seed, step, scores, judge(), protocol(cfg), history)
+    history = read_stats(folder) if evaluation_digest(cfg) == evaluation_digest(run.cfg) else []
+    results = write_results(folder, seed, step, scores, judge(), evaluation_digest(cfg), history)
     return EvalResult(folder, results, skipped=False)
 
 
@@ -123,9 +123,9 @@ def _judge(
     """Made when it is needed, and shared by runs that are measured in the same way."""
 
     def judge() -> Evaluator:
-        key = protocol(cfg), int(cfg.model.latent_size)
+        key = evaluation_digest(cfg), int(cfg.model.latent_size)
         if key not in judges:
-            judges[key] = evaluator(cfg, build(cfg, "dataset").to(device))
+            judges[key] = build_evaluator(cfg, build(cfg, "dataset").to(device))
         return judges[key]
 
     return judge

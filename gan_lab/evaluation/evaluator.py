@@ -17,9 +17,9 @@ from torch import Tensor
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.features import Extractor
-from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.runs.naming import hash_keys
-from gan_lab.runs.results import FORMAT
+from gan_lab.runs.results import RESULTS_FORMAT
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.seeding import stream
@@ -34,8 +34,8 @@ _KEYS = ("dataset", "features", "metric", "metrics.samples")
 class Evaluator:
     """Scores samples against held-out real ones.
 
-    count: how many samples of each; floor: scores of real training data; left_out: metric -> why it says
-    nothing about these data.
+    count: how many samples of each; real_data_scores: what real training data score; skipped_metrics:
+    metric -> why it does not apply to these data.
     """
 
     def __init__(
@@ -64,21 +64,23 @@ class Evaluator:
             )
         self._real = self._evidence_of(real_data, order[: self.count])
         fitting = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}
-        self.left_out = {name: why for name, why in fitting.items() if why is not None}
-        self.metrics = [metric for name, metric in metrics.items() if name not in self.left_out]
-        self.scores: dict[str, Score] = {n: s for metric in self.metrics for n, s in metric.scores.items()}
+        self.skipped_metrics = {name: why for name, why in fitting.items() if why is not None}
+        self.metrics = [metric for name, metric in metrics.items() if name not in self.skipped_metrics]
+        self.score_specs: dict[str, ScoreSpec] = {
+            n: s for metric in self.metrics for n, s in metric.score_specs.items()
+        }
         if not self.metrics:
             raise ConfigurationError(
                 "metric holds nothing that suits these data: "
-                + "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+                + "; ".join(f"{name}: {why}" for name, why in self.skipped_metrics.items())
             )
-        if primary is not None and primary not in self.scores:
+        if primary is not None and primary not in self.score_specs:
             raise ConfigurationError(
-                f"report.primary must be null or one of {', '.join(self.scores)} for these data, "
+                f"report.primary must be null or one of {', '.join(self.score_specs)} for these data, "
                 f"got {primary!r}"
             )
-        self.primary = primary or next(iter(self.scores))
-        self.floor = self._score(self._evidence_of(data, training[: self.count]))
+        self.primary = primary or next(iter(self.score_specs))
+        self.real_data_scores = self._score(self._evidence_of(data, training[: self.count]))
 
     def __call__(self, generate: Callable[[Tensor], Tensor], seeds: Sequence[int]) -> list[Scores]:
         """Scores of every seed's generator, (S, n, L) latents -> (S, n, *shape).
@@ -95,7 +97,7 @@ class Evaluator:
 
     def _score(self, fake: FeatureBatch) -> Scores:
         if not fake.finite:
-            return dict.fromkeys(self.scores)
+            return dict.fromkeys(self.score_specs)
         found: Scores = {}
         for metric in self.metrics:
             found |= metric(fake, self._real)
@@ -114,7 +116,7 @@ class Evaluator:
         return self._evidence([self._piece(data.batch(part)) for part in torch.split(rows, CHUNK)])
 
 
-def evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
+def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
     """The evaluator that a configuration asks for; builds, and on first use trains, its extractor."""
     if not cfg.get("metric"):
         raise ConfigurationError(
@@ -132,7 +134,7 @@ def evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
     )
 
 
-def protocol(cfg: DictConfig) -> str:
+def evaluation_digest(cfg: DictConfig) -> str:
     """16 hexadecimal digits that are the same where scores are made in the same way."""
     return hash_keys(cfg, _KEYS)[:16]
 
@@ -143,7 +145,7 @@ def write_results(
     step: int,
     last: Scores | None,
     judge: Evaluator,
-    protocol: str,
+    digest: str,
     history: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Write ``results.json`` of a seed, and return what is in it.
@@ -154,15 +156,15 @@ def write_results(
     metrics = {
         name: {
             "last": None if last is None else last[name],
-            **_over_training(history, name, score),
-            "floor": judge.floor[name],
-            "better": score.better,
-            "worst": score.worst,
+            **_over_training(history, name, spec),
+            "real_data": judge.real_data_scores[name],
+            "direction": spec.direction,
+            "worst": spec.worst_value,
         }
-        for name, score in judge.scores.items()
+        for name, spec in judge.score_specs.items()
     }
     content: dict[str, Any] = {
-        "format": FORMAT,
+        "format": RESULTS_FORMAT,
         "seed": seed,
         "step": step,
         "primary": judge.primary,
@@ -172,21 +174,21 @@ def write_results(
             "dimensions": judge.extractor.dimensions,
         },
         "samples": {"fake": judge.count, "real": judge.count, "reference": judge.reference},
-        "protocol": protocol,
-        "left_out": judge.left_out,
+        "evaluation_digest": digest,
+        "skipped_metrics": judge.skipped_metrics,
         "metrics": metrics,
     }
     atomic_write(folder / "results.json", json.dumps(content, indent=2) + "\n")
     return content
 
 
-def _over_training(history: Sequence[Mapping[str, Any]], name: str, score: Score) -> dict[str, Any]:
+def _over_training(history: Sequence[Mapping[str, Any]], name: str, spec: ScoreSpec) -> dict[str, Any]:
     """Best and mean over all evaluations; where one was not finite there is no mean."""
     tag = f"metrics/{name}"
     seen = [(line[tag], line["step"]) for line in history if tag in line]
     finite = [pair for pair in seen if pair[0] is not None]
     if not finite:
         return {"best": None, "best_step": None, "mean": None}
-    best, step = (min if score.better == "lower" else max)(finite, key=lambda pair: pair[0])
+    best, step = (min if spec.direction == "min" else max)(finite, key=lambda pair: pair[0])
     mean = sum(value for value, _ in finite) / len(finite) if len(finite) == len(seen) else None
     return {"best": best, "best_step": step, "mean": mean}

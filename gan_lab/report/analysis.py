@@ -55,7 +55,7 @@ def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: 
         "gan_lab": version("gan-lab"),
         "primary": {
             "name": metric.name,
-            "better": metric.better,
+            "direction": metric.direction,
             "after_the_runs": metric.declared is not None,
             "declared": metric.declared,
         },
@@ -108,7 +108,7 @@ def table(study: Study) -> list[dict[str, Any]]:
                         "metric": name,
                         **{
                             key: told.get(key)
-                            for key in ("last", "best", "best_step", "mean", "floor", "better")
+                            for key in ("last", "best", "best_step", "mean", "real_data", "direction")
                         },
                         "step": results.get("step", seed.diverged),
                         "features": features.get("name"),
@@ -150,7 +150,7 @@ def _setting(
     return {
         "name": name,
         "values": found[0].member.values,
-        "floor": spec_of(found, metric.name)["floor"] if any(e.seed.results for e in found) else None,
+        "real_data": spec_of(found, metric.name)["real_data"] if any(e.seed.results for e in found) else None,
         **ranked,
         "curves": details.curves(told, metric),
         "health": details.health(told),

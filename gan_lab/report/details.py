@@ -15,7 +15,7 @@ QUANTITIES = ("dead", "dormant", "saturated")
 # Each of these says nothing, or the wrong thing, without the others.
 TOGETHER = (
     ("precision", "recall", "coverage"),
-    ("modes", "modes_strict", "hq", "reverse_kl"),
+    ("modes", "modes_strict", "frac_high_quality", "reverse_kl"),
     ("stacked_modes", "stacked_kl", "frac_confident"),
 )
 
@@ -35,7 +35,7 @@ def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, A
     tag = f"metrics/{metric.name}"
     series = [({line["step"]: line[tag] for line in h if tag in line}, entry) for entry, h in own]
     steps = sorted({step for seen, _ in series for step in seen})
-    sign = -1.0 if metric.better == "lower" else 1.0
+    sign = -1.0 if metric.direction == "min" else 1.0
     points: dict[str, list[Any]] = {"step": [], "iqm": [], "low": [], "high": [], "seeds": []}
     for step in steps:
         values = [
@@ -43,7 +43,7 @@ def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, A
             for seen, entry in series
             if step in seen or _broken(entry, step)
         ]
-        scores = statistics.orient(values, metric.better, metric.worst)
+        scores = statistics.orient(values, metric.direction, metric.worst)
         # Quantiles that are seeds' own scores: between a number and minus infinity there is nothing.
         ends = sorted(sign * np.quantile(scores, [0.25, 0.75], method="inverted_cdf"))
         for key, value in zip(points, (step, sign * typical(scores), *ends, len(values)), strict=True):
@@ -121,9 +121,9 @@ def secondary(groups: ChunkedEngine, metric: Primary, notes: list[str]) -> dict[
             continue
         spec = spec_of(measured, name)
         columns.append({"name": name} | spec)
-        sign = -1.0 if spec["better"] == "lower" else 1.0
+        sign = -1.0 if spec["direction"] == "min" else 1.0
         for candidate, own in groups.items():
-            scores = oriented(own, name, spec["better"], spec["worst"], "last")
+            scores = oriented(own, name, spec["direction"], spec["worst"], "last")
             values[candidate][name] = sign * typical(scores)
     return {"columns": columns, "values": values}
 
@@ -136,11 +136,11 @@ def grid(groups: ChunkedEngine, metric: Primary) -> dict[str, Any] | None:
     mixed = any(c.discriminator not in (None, c.generator) for c in players.values())
     if not mixed or len(rows) < 2 or len(columns) < 2:
         return None
-    sign = -1.0 if metric.better == "lower" else 1.0
+    sign = -1.0 if metric.direction == "min" else 1.0
 
     def scores(generator: str | None, discriminator: str | None) -> Floats:
         parts = [
-            oriented(own, metric.name, metric.better, metric.worst, "last")
+            oriented(own, metric.name, metric.direction, metric.worst, "last")
             for name, own in groups.items()
             if generator in (None, players[name].generator)
             and discriminator in (None, players[name].discriminator)

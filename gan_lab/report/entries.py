@@ -49,12 +49,16 @@ class Entry:
         return None if found is None else float(found)
 
 
+# What a metric's direction means, in words.
+BETTER = {"min": "lower", "max": "higher"}
+
+
 @dataclass(frozen=True)
 class Primary:
     """The metric that decides. declared: what the runs had, where the command line has another."""
 
     name: str
-    better: str
+    direction: str
     worst: float | None
     declared: str | None
 
@@ -124,15 +128,15 @@ def primary(found: Sequence[Entry], asked: str | None) -> Primary:
             )
     spec = spec_of(measured, name)
     others = sorted({value for value in declared.values() if value != name})
-    return Primary(name, spec["better"], spec["worst"], ", ".join(others) or None)
+    return Primary(name, spec["direction"], spec["worst"], ", ".join(others) or None)
 
 
 def spec_of(found: Sequence[Entry], metric: str) -> dict[str, Any]:
-    """better, worst and floor of a metric, from the first seed that has it."""
+    """Direction, worst value and real data's score of a metric, from the first seed that has it."""
     for entry in found:
         spec = (entry.seed.results or {}).get("metrics", {}).get(metric)
         if spec:
-            return {"better": spec["better"], "worst": spec.get("worst"), "floor": spec.get("floor")}
+            return {key: spec.get(key) for key in ("direction", "worst", "real_data")}
     raise GanLabError(f"no seed has a score called {metric!r}")
 
 

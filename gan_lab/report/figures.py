@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from gan_lab.report.entries import BETTER
 from gan_lab.report.style import ACCENT, INK, MUTED, RULE, WARN, bare, blank, names_down, styled
 
 # Panels of learning curves; of more candidates the best ones are shown.
@@ -25,7 +26,7 @@ def forest(setting: Part, metric: Part) -> Figure:
         axes = figure.add_subplot()
         draw_forest(axes, setting, metric, seeds=True)
         names_down(axes, [row["name"] + (" (reference)" if row["reference"] else "") for row in rows])
-        axes.set_xlabel(f"{metric['name']} ({metric['better']} is better)", parse_math=False)
+        axes.set_xlabel(f"{metric['name']} ({BETTER[metric['direction']]} is better)", parse_math=False)
         for place, row in enumerate(rows):
             if row["failures"]:
                 said = f"{row['failures']} of {row['seeds']} failed"
@@ -38,7 +39,7 @@ def draw_forest(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None
     bare(axes, "bottom")
     rows = setting["rows"]
     values = [score["value"] for row in rows for score in row["scores"] if score["value"] is not None]
-    _scale(axes, "x", [*values, setting["floor"]])
+    _scale(axes, "x", [*values, setting["real_data"]])
     for place, row in enumerate(rows):
         if seeds:
             shown = [score["value"] for score in row["scores"] if score["value"] is not None]
@@ -47,11 +48,11 @@ def draw_forest(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None
             axes.scatter(shown, height, s=13, color=MUTED, alpha=0.55, linewidths=0, zorder=2)
         if row["iqm"] is not None:
             axes.plot([row["iqm"]], [place], marker="D", color=ACCENT, markersize=5.5, zorder=4)
-    if setting["floor"] is not None:
-        axes.axvline(setting["floor"], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    if setting["real_data"] is not None:
+        axes.axvline(setting["real_data"], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         axes.annotate(
             "real data",
-            (setting["floor"], 1.0),
+            (setting["real_data"], 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(3, 2),
             textcoords="offset points",
@@ -85,13 +86,13 @@ def curves(setting: Part, metric: Part) -> Figure:
             axes.fill_between(own["step"], own["low"], own["high"], color=ACCENT, alpha=0.22, linewidth=0)
             marker = "o" if len(own["step"]) < 3 else None
             axes.plot(own["step"], own["iqm"], color=ACCENT, linewidth=1.8, marker=marker, markersize=4)
-            if setting["floor"] is not None:
-                axes.axhline(setting["floor"], color=INK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
+            if setting["real_data"] is not None:
+                axes.axhline(setting["real_data"], color=INK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
             axes.set_title(name, fontsize=9.5, loc="left", parse_math=False)
             axes.tick_params(labelsize=8)
         for axes in panels[len(names) :]:
             axes.set_visible(False)
-        _scale(figure.axes[0], "y", [*values, setting["floor"]])
+        _scale(figure.axes[0], "y", [*values, setting["real_data"]])
         figure.supxlabel("step", fontsize=9)
         figure.supylabel(metric["name"], fontsize=9, parse_math=False)
         return figure
@@ -113,7 +114,7 @@ def cost(setting: Part, metric: Part) -> Figure | None:
             axes.plot([row["ms_per_step"]], [row["iqm"]], marker="o", color=ACCENT, markersize=6)
         _labels(axes, [(row["ms_per_step"], row["iqm"], row["name"]) for row in rows])
         axes.set_xlabel("ms a step and seed, metrics and diagnostics aside")
-        axes.set_ylabel(f"{metric['name']} ({metric['better']} is better)", parse_math=False)
+        axes.set_ylabel(f"{metric['name']} ({BETTER[metric['direction']]} is better)", parse_math=False)
         axes.margins(x=0.12)
         return figure
 

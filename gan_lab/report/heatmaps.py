@@ -57,13 +57,13 @@ def grid(told: Part, metric: Part) -> Figure:
         for y, line in enumerate(lines):
             for x, value in enumerate(line):
                 said = None if told["tried"][y][x] else ""
-                _cell(axes, x, y, value, _strength(value, values, metric["better"]), said)
+                _cell(axes, x, y, value, _strength(value, values, metric["direction"]), said)
         rows, columns = list(told["generators"]), list(told["discriminators"])
         if margins:
             for y, value in enumerate(told["generator_margin"]):
-                _cell(axes, across + 0.3, y, value, _strength(value, values, metric["better"]))
+                _cell(axes, across + 0.3, y, value, _strength(value, values, metric["direction"]))
             for x, value in enumerate(told["discriminator_margin"]):
-                _cell(axes, x, down + 0.3, value, _strength(value, values, metric["better"]))
+                _cell(axes, x, down + 0.3, value, _strength(value, values, metric["direction"]))
         extra = 1.3 * margins
         axes.set_xlim(-0.5, across - 0.5 + extra)
         axes.set_ylim(down - 0.5 + extra, -0.5)
@@ -124,12 +124,12 @@ def _cell(
     axes.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
 
 
-def _strength(value: float | None, values: Sequence[float], better: str) -> float:
+def _strength(value: float | None, values: Sequence[float], direction: str) -> float:
     """0 for the worst value, 1 for the best."""
     if value is None or max(values) == min(values):
         return 0.0
     share = (value - min(values)) / (max(values) - min(values))
-    return 1 - share if better == "lower" else share
+    return 1 - share if direction == "min" else share
 
 
 def wall(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:

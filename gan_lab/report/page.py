@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from gan_lab.report import text
+from gan_lab.report.entries import BETTER
 from gan_lab.report.style import inline
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping
         "percents": _typeset(text.percents),
         "ranks": _typeset(text.ranks),
         "p": _typeset(text.p_value),
+        "better": BETTER.__getitem__,
     }
     runs = [{**run, "span": text.span(run["seeds"])} for run in report["runs"]]
     return environment.get_template("page.html.jinja").render(

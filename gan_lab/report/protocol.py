@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_lab.report.candidates import leaves, show
-from gan_lab.report.entries import Entry, Primary
+from gan_lab.report.entries import BETTER, Entry, Primary
 
 
 def protocol(found: Sequence[Entry], metric: Primary) -> list[tuple[str, str]]:
@@ -39,7 +39,7 @@ def protocol(found: Sequence[Entry], metric: Primary) -> list[tuple[str, str]]:
         ("averaged generator", key("ema")),
         ("precision", key("precision")),
         ("engine", _various([run.status.engine for run in runs])),
-        ("deciding metric", f"{metric.name}, {metric.better} is better"),
+        ("deciding metric", f"{metric.name}, {BETTER[metric.direction]} is better"),
         ("features", _various([_features(r) for r in results])),
         ("samples", _various([_samples(r) for r in results])),
         ("hardware", _various([f"{run.status.device} on {run.status.host}" for run in runs])),

@@ -13,9 +13,9 @@ Floats = NDArray[np.float64]
 Rows = dict[str, Any]
 
 
-def oriented(found: Sequence[Entry], metric: str, better: str, worst: float | None, kind: str) -> Floats:
+def oriented(found: Sequence[Entry], metric: str, direction: str, worst: float | None, kind: str) -> Floats:
     """(S,) scores, higher is better; failed and undefined ones are -inf or the worst there is."""
-    return statistics.orient([entry.score(metric, kind) for entry in found], better, worst)
+    return statistics.orient([entry.score(metric, kind) for entry in found], direction, worst)
 
 
 def typical(values: Floats) -> float:
@@ -40,12 +40,12 @@ def ranking(
     names = [name for name in strata[0] if all(name in stratum for stratum in strata)]
     scores = {
         name: [
-            oriented(stratum[name], metric.name, metric.better, metric.worst, "last") for stratum in strata
+            oriented(stratum[name], metric.name, metric.direction, metric.worst, "last") for stratum in strata
         ]
         for name in names
     }
     found = statistics.compare(scores, reference if reference in names else names[0], seed=seed)
-    sign = -1.0 if metric.better == "lower" and len(strata) == 1 else 1.0
+    sign = -1.0 if metric.direction == "min" and len(strata) == 1 else 1.0
     rows = []
     for one in found.candidates:
         own = [entry for stratum in strata for entry in stratum[one.name]]
@@ -70,9 +70,9 @@ def ranking(
 
 def side_by_side(found: Sequence[Entry], metric: Primary) -> Rows:
     """IQM over seeds of the final, the best and the mean-over-training score."""
-    sign = -1.0 if metric.better == "lower" else 1.0
+    sign = -1.0 if metric.direction == "min" else 1.0
     return {
-        kind: sign * typical(oriented(found, metric.name, metric.better, metric.worst, kind))
+        kind: sign * typical(oriented(found, metric.name, metric.direction, metric.worst, kind))
         for kind in ("last", "best", "mean")
     }
 

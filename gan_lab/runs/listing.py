@@ -99,7 +99,7 @@ def _headline(folder: Path, status: Status) -> dict[str, Any]:
         return {"metric": None, "median": None, "measured_at": None}
     metric = str(measured[0]["primary"])
     told = [results["metrics"].get(metric, {}) for results in measured]
-    sign = -1.0 if told[0].get("better") == "lower" else 1.0
+    sign = -1.0 if told[0].get("direction") == "min" else 1.0
     last = [one.get("last") for one in told]
     middle = statistics.median(-math.inf if value is None else sign * value for value in last)
     steps = [results["step"] for results in measured]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_lab.utils.errors import GanLabError
 
-FORMAT = 1
+RESULTS_FORMAT = 2
 
 
 def read_results(folder: Path) -> dict[str, Any] | None:
@@ -18,6 +18,6 @@ def read_results(folder: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         raise GanLabError(f"{path} is damaged: gan-lab evaluate writes it anew") from None
-    if not isinstance(content, dict) or content.get("format", FORMAT) != FORMAT or "metrics" not in content:
+    if not isinstance(content, dict) or content.get("format") != RESULTS_FORMAT or "metrics" not in content:
         raise GanLabError(f"{path} is of another version: gan-lab evaluate writes it anew")
     return content

@@ -10,7 +10,7 @@ from torch import nn
 from gan_lab.config.build import build, build_activation, build_network, build_or_default
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe
-from gan_lab.evaluation.evaluator import Evaluator, evaluator
+from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.regularizers import NoPenalty
 from gan_lab.gan.steps import GANLoss
@@ -103,7 +103,7 @@ def build_experiment(
         choose(cfg.engine, engine_config, states, max_concurrent_seeds) if states else None,
         batches,
         components.gains,
-        evaluator(cfg, data) if cfg.metrics.every else None,
+        build_evaluator(cfg, data) if cfg.metrics.every else None,
         *_build_diagnostics(cfg, engine_config, data),
     )
 

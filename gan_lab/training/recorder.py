@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from safetensors.torch import save
 from tqdm import tqdm
 
-from gan_lab.evaluation.evaluator import Scores, protocol, write_results
+from gan_lab.evaluation.evaluator import Scores, evaluation_digest, write_results
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import seed_folder
@@ -69,7 +69,7 @@ class Recorder:
         """What was measured last: a run may have been stopped between its last step and its end."""
         if self.evaluator is None:
             return {}, -1
-        names, found, at = list(self.evaluator.scores), {}, -1
+        names, found, at = list(self.evaluator.score_specs), {}, -1
         for seed, log in self.logs.items():
             lines = [line for line in read_stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
             if lines and seed not in self.status.diverged:
@@ -203,4 +203,5 @@ class Recorder:
         step = self.status.diverged[seed] if diverged else self._last_eval_step
         folder = seed_folder(self.folder, seed)
         last = None if diverged else self._scores[seed]
-        write_results(folder, seed, step, last, self.evaluator, protocol(self.cfg), read_stats(folder))
+        digest = evaluation_digest(self.cfg)
+        write_results(folder, seed, step, last, self.evaluator, digest, read_stats(folder))

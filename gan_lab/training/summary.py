@@ -41,10 +41,12 @@ def _scores(folder: Path, status: Status) -> list[str]:
         return []
     primary = results[0]["primary"]
     last = [one["metrics"][primary]["last"] for one in results]
-    floor = results[0]["metrics"][primary]["floor"]
+    real_data = results[0]["metrics"][primary]["real_data"]
     scores = ", ".join(map(_number, last[:8])) + (", ..." if len(last) > 8 else "")
     share = status.metric_seconds / max(status.seconds, 1e-9)
-    return [f"  {primary:8} {scores} (real data {_number(floor)}; measuring took {share:.0%} of the time)"]
+    return [
+        f"  {primary:8} {scores} (real data {_number(real_data)}; measuring took {share:.0%} of the time)"
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from gan_lab.datasets.base import Images
 from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.results import RESULTS_FORMAT
 from gan_lab.runs.status import Status
 
 STEPS = (500, 1000, 1500, 2000)
@@ -44,7 +45,7 @@ def make_run(
     results: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     primary: str = "fid",
-    better: str = "lower",
+    direction: str = "min",
     health: float = 0.0,
     points: bool = False,
     measured: bool = True,
@@ -104,7 +105,7 @@ def make_run(
             diverged.get(seed),
             step,
             primary=primary,
-            better=better,
+            direction=direction,
             metrics=metrics or {},
             changes=results or {},
             health=health,
@@ -115,11 +116,11 @@ def make_run(
 
 
 def metric(
-    last: float | None, floor: float | None = 0.0, better: str = "lower", **told: Any
+    last: float | None, real_data: float | None = 0.0, direction: str = "min", **told: Any
 ) -> dict[str, Any]:
     """All that results.json says of one score."""
-    start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "floor": floor}
-    return start | {"better": better, "worst": None, **told}
+    start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "real_data": real_data}
+    return start | {"direction": direction, "worst": None, **told}
 
 
 def draws(center: float, spread: float, seeds: int, stream: int) -> list[float]:
@@ -165,7 +166,7 @@ def _seed(
     step: int,
     *,
     primary: str,
-    better: str,
+    direction: str,
     metrics: Mapping[str, Mapping[str, Any]],
     changes: Mapping[str, Any],
     health: float,
@@ -185,17 +186,17 @@ def _seed(
     if not measured:
         return
     seen = [line[f"metrics/{primary}"] for line in lines]
-    best = (min if better == "lower" else max)(seen, default=None)
+    best = (min if direction == "min" else max)(seen, default=None)
     told = metric(
         None if broke is not None else score,
         0.31,
-        better,
+        direction,
         best=best,
         best_step=last,
         mean=float(np.mean(seen)) if seen else None,
     )
     content = {
-        "format": 1,
+        "format": RESULTS_FORMAT,
         "seed": seed,
         "step": step if broke is None else broke,
         "primary": primary,

@@ -65,7 +65,7 @@ def browse(url: str, *flags: str, network: bool = False) -> tuple[str, list[str]
 def report(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     """A page with everything on it: names that bite, a run that failed, and long words."""
     study = tmp_path / "outputs" / "a study"
-    prdc = {name: metric(0.8, 0.9, "higher") for name in ("precision", "recall", "density", "coverage")}
+    prdc = {name: metric(0.8, 0.9, "max") for name in ("precision", "recall", "density", "coverage")}
     for stream, name in enumerate(
         ("elu", "relu", "tanh", EVIL, "a_name_that_goes_on_and_on_without_a_break")
     ):

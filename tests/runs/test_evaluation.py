@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Images
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
-from gan_lab.evaluation.evaluator import Evaluator, evaluator, protocol
+from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.evaluation.features.base import Raw
 from gan_lab.evaluation.metrics.base import Metric
 from gan_lab.evaluation.metrics.distances import SlicedWasserstein
@@ -29,14 +29,14 @@ MEASURED = ("steps=4", "log.every=2", "samples.every=0", "metrics.every=2", "met
 
 def judge(*overrides: str) -> Evaluator:
     cfg = composed(*overrides)
-    return evaluator(cfg, build(cfg, "dataset"))
+    return build_evaluator(cfg, build(cfg, "dataset"))
 
 
 @pytest.mark.parametrize("name", choices("metric"))
 def test_every_metric_is_built_from_its_file(name: str) -> None:
     metric = build(composed(f"metric=[{name}]"), f"metric.{name}")
     assert isinstance(metric, Metric)
-    assert metric.scores
+    assert metric.score_specs
 
 
 def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
@@ -44,7 +44,7 @@ def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
     assert found.primary == "fid"
     assert found.count == 597
     assert found.reference == "held-out"
-    assert set(found.left_out) == {"modes", "stacked_modes"}
+    assert set(found.skipped_metrics) == {"modes", "stacked_modes"}
     generator = torch.Generator().manual_seed(0)
     data = build(composed("dataset=digits"), "dataset")
 
@@ -57,27 +57,27 @@ def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
         return generate
 
     mild, strong = found(noisy(0.1), [0])[0], found(noisy(0.6), [0])[0]
-    fids = [scores["fid"] for scores in (found.floor, mild, strong)]
+    fids = [scores["fid"] for scores in (found.real_data_scores, mild, strong)]
     assert None not in fids
     assert fids[0] * 1.2 < fids[2]  # type: ignore[operator]
     assert fids[1] < 0.7 * fids[2]  # type: ignore[operator]
-    assert found.floor["coverage"] > 0.9  # type: ignore[operator]
-    assert found.floor["frac_confident"] > 0.9  # type: ignore[operator]
+    assert found.real_data_scores["coverage"] > 0.9  # type: ignore[operator]
+    assert found.real_data_scores["frac_confident"] > 0.9  # type: ignore[operator]
 
 
 def test_points_are_counted_by_their_modes() -> None:
     found = judge("dataset=ring", "model=mlp")
     assert found.primary == "mode_js"
-    assert found.floor["modes"] == found.floor["modes_strict"] == 8
-    assert found.floor["hq"] == pytest.approx(0.989, abs=0.008)
-    assert {"fid", "kid", "prdc", "classes"} <= set(found.left_out)
+    assert found.real_data_scores["modes"] == found.real_data_scores["modes_strict"] == 8
+    assert found.real_data_scores["frac_high_quality"] == pytest.approx(0.989, abs=0.008)
+    assert {"fid", "kid", "prdc", "classes"} <= set(found.skipped_metrics)
     assert found.count == 2500
 
 
 def test_samples_that_are_not_finite_have_no_scores() -> None:
     found = judge("dataset=ring", "model=mlp", "metrics.samples=50")
     (scores,) = found(lambda z: torch.full((*z.shape[:2], 2), torch.nan), [0])
-    assert set(scores) == set(found.scores)
+    assert set(scores) == set(found.score_specs)
     assert all(value is None for value in scores.values())
 
 
@@ -104,7 +104,7 @@ def test_without_a_held_out_part_the_data_are_halved() -> None:
     assert found.count == 20
     assert found.reference == "training data, other half"
     assert found.primary == "coverage"
-    assert found.floor["sliced_wasserstein"] > 0  # type: ignore[operator]
+    assert found.real_data_scores["sliced_wasserstein"] > 0  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_run_leaves_last_best_and_mean_behind() -> None:
         assert results["samples"] == {"fake": 40, "real": 40, "reference": "held-out"}
         assert results["features"]["name"] == "classifier"
         assert len(results["features"]["hash"]) == 16
-        assert "40" in results["left_out"]["fid"]
+        assert "40" in results["skipped_metrics"]["fid"]
         assert results["primary"] == "kid"
         assert results["step"] == 4
     assert 0 < run.status.metric_seconds < run.status.seconds
@@ -160,7 +160,7 @@ def test_a_seed_that_diverges_has_the_worst_scores() -> None:
         assert results is not None
         assert results["step"] == step
         assert all(score["last"] is None for score in results["metrics"].values())
-        assert results["metrics"]["modes"]["floor"] == 8
+        assert results["metrics"]["modes"]["real_data"] == 8
 
 
 def test_evaluating_afterwards_gives_the_same_numbers_and_skips_what_is_done() -> None:
@@ -175,7 +175,7 @@ def test_evaluating_afterwards_gives_the_same_numbers_and_skips_what_is_done() -
     assert not failed
     again = json.loads(files[0].read_text())
     for name, score in before[0]["metrics"].items():
-        for key in ("last", "best", "mean", "floor"):
+        for key in ("last", "best", "mean", "real_data"):
             expected = score[key] if score[key] is None else pytest.approx(score[key], rel=1e-4)
             assert again["metrics"][name][key] == expected, (name, key)
     again["metrics"] = before[0]["metrics"]
@@ -190,7 +190,7 @@ def test_other_features_do_not_borrow_numbers_from_the_way() -> None:
     assert one.results["samples"]["fake"] == 30
     assert one.results["metrics"]["kid"]["best"] is None
     assert not evaluate(run.folder, EvalOverrides(), CPU)[0][0].skipped
-    assert protocol(run.cfg) == protocol(EvalOverrides().apply(run.cfg))
+    assert evaluation_digest(run.cfg) == evaluation_digest(EvalOverrides().apply(run.cfg))
 
 
 def test_the_command(run_cli: Cli) -> None:

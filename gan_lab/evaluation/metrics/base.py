@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,17 +30,20 @@ class FeatureBatch:
         return bool(self.features.isfinite().all())
 
 
-class Score(NamedTuple):
-    """better: lower or higher; worst: the worst value there is, None where there is no bound."""
+class ScoreSpec(NamedTuple):
+    """How a score is read.
 
-    better: str
-    worst: float | None = None
+    direction: whether it is best at its "min" or its "max"; worst_value: None if it has no bound.
+    """
+
+    direction: Literal["min", "max"]
+    worst_value: float | None = None
 
 
 class Metric(ABC):
-    """Scores of generated samples; the first of ``scores`` is the one that may decide a comparison."""
+    """Scores of generated samples; the first of ``score_specs`` is the one that may decide a comparison."""
 
-    scores: ClassVar[Mapping[str, Score]]
+    score_specs: ClassVar[Mapping[str, ScoreSpec]]
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
         """Why this metric says nothing about data such as ``real``, or None where it does."""
@@ -48,7 +51,7 @@ class Metric(ABC):
 
     @abstractmethod
     def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
-        """One number for each of ``scores``, in float64; None where it is not defined."""
+        """One number for each of ``score_specs``, in float64; None where it is not defined."""
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:

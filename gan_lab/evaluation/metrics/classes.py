@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.evaluation.metrics.modes import kl_to_uniform
 
 CONFIDENT = 0.9
@@ -18,16 +18,16 @@ class ClassProportions(Metric):
 
     class_kl: KL(p || q) in nats of predicted class proportions, fake p and real q (with one sample of each
     class added to the real ones, so that it is always defined): it sees a class that is missing or rare.
-    classifier_score: exp E KL(p(y|x) || p(y)), the Inception Score (Salimans et al. 2016) with this
+    classifier_score: exp E KL(p(y|x) || p(y)), the Inception ScoreSpec (Salimans et al. 2016) with this
     classifier in Inception's place, over all samples at once; by torch-fidelity.
     frac_confident: share of samples whose most probable class has more than 0.9; averages of two digits
     pass as either class, but rarely with confidence.
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {
-        "class_kl": Score("lower"),
-        "classifier_score": Score("higher", 1.0),
-        "frac_confident": Score("higher", 0.0),
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "class_kl": ScoreSpec("min"),
+        "classifier_score": ScoreSpec("max", 1.0),
+        "frac_confident": ScoreSpec("max", 0.0),
     }
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
@@ -59,10 +59,10 @@ class StackedModes(Metric):
     with all three digits above 0.9, without which averages of digits score nearly all modes.
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {
-        "stacked_kl": Score("lower", math.log(1000)),
-        "stacked_modes": Score("higher", 0.0),
-        "frac_confident": Score("higher", 0.0),
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "stacked_kl": ScoreSpec("min", math.log(1000)),
+        "stacked_modes": ScoreSpec("max", 0.0),
+        "frac_confident": ScoreSpec("max", 0.0),
     }
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.utils.checks import check_int, check_number
 
 KNOWN_MODES = "the modes of these data are known and counted instead"
@@ -21,7 +21,7 @@ class FID(Metric):
     (`samples_per_dimension`).
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {"fid": Score("lower")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"fid": ScoreSpec("min")}
 
     def __init__(self, samples_per_dimension: float = 10) -> None:
         key = "metric.fid.samples_per_dimension"
@@ -57,7 +57,7 @@ class KID(Metric):
     ones on unscaled Inception features. ``kid_spread`` is the standard deviation over the subsets.
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {"kid": Score("lower"), "kid_spread": Score("lower")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"kid": ScoreSpec("min"), "kid_spread": ScoreSpec("min")}
 
     def __init__(self, subsets: int = 20, subset_size: int = 500) -> None:
         self.subsets = check_int("metric.kid.subsets", subsets, at_least=2)
@@ -91,7 +91,7 @@ class SlicedWasserstein(Metric):
     have the same number of them. The directions are the same at every evaluation.
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {"sliced_wasserstein": Score("lower")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"sliced_wasserstein": ScoreSpec("min")}
 
     def __init__(self, directions: int = 128) -> None:
         self.directions = check_int("metric.sliced_wasserstein.directions", directions)

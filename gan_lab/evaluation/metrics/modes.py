@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score, squared_distances
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec, squared_distances
 from gan_lab.utils.checks import check_number
 
 
@@ -19,7 +19,8 @@ class MixtureModes(Metric):
 
     modes: #{n_j >= 1} (Lin et al. 2018, PacGAN). Alone it says nothing: uniform noise finds most of them.
     modes_strict: #{n_j >= share N / K}, with ``share`` a fifth (ours).
-    hq: sum n / N. Real data have 1 - exp(-radius²/2) = .989 at 3; more than that is too little variance.
+    frac_high_quality: sum n / N. Real data have 1 - exp(-radius²/2) = .989 at 3; more than that is too
+    little variance.
     reverse_kl: KL(p || uniform) = ln K + sum p ln p, in nats; where sum n = 0 undefined, and the worst.
     kl_all: the same with every sample at its nearest center, however far.
     mode_js: Jensen-Shannon divergence, in nats, between (n_1, ..., n_K, N - sum n) / N and what real data
@@ -27,13 +28,13 @@ class MixtureModes(Metric):
     number (ours), and therefore may decide: 0 is real data, .663 no sample near any mode (at radius 3).
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {
-        "mode_js": Score("lower", math.log(2)),
-        "modes": Score("higher", 0.0),
-        "modes_strict": Score("higher", 0.0),
-        "hq": Score("higher", 0.0),
-        "reverse_kl": Score("lower"),
-        "kl_all": Score("lower"),
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "mode_js": ScoreSpec("min", math.log(2)),
+        "modes": ScoreSpec("max", 0.0),
+        "modes_strict": ScoreSpec("max", 0.0),
+        "frac_high_quality": ScoreSpec("max", 0.0),
+        "reverse_kl": ScoreSpec("min"),
+        "kl_all": ScoreSpec("min"),
     }
 
     def __init__(self, radius: float = 3.0, share: float = 0.2) -> None:
@@ -57,7 +58,7 @@ class MixtureModes(Metric):
             "mode_js": _jensen_shannon(found, ideal),
             "modes": float((counts >= 1).sum()),
             "modes_strict": float((counts >= self.share * n / k).sum()),
-            "hq": float(counts.sum() / n),
+            "frac_high_quality": float(counts.sum() / n),
             "reverse_kl": kl_to_uniform(counts),
             "kl_all": kl_to_uniform(torch.bincount(nearest.indices, minlength=k).double()),
         }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, Score, squared_distances
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec, squared_distances
 from gan_lab.evaluation.metrics.distances import KNOWN_MODES
 from gan_lab.utils.checks import check_int
 
@@ -18,11 +18,11 @@ class PRDC(Metric):
     digits far from the origin. Recall does not see a class that becomes rare; coverage does.
     """
 
-    scores: ClassVar[Mapping[str, Score]] = {
-        "coverage": Score("higher", 0.0),
-        "density": Score("higher", 0.0),
-        "recall": Score("higher", 0.0),
-        "precision": Score("higher", 0.0),
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "coverage": ScoreSpec("max", 0.0),
+        "density": ScoreSpec("max", 0.0),
+        "recall": ScoreSpec("max", 0.0),
+        "precision": ScoreSpec("max", 0.0),
     }
 
     def __init__(self, neighbors: int = 3, coverage_neighbors: int = 5) -> None:

@@ -14,16 +14,16 @@ Floats: TypeAlias = NDArray[np.float64]
 Study: TypeAlias = Mapping[str, Sequence[Floats]]
 
 
-def orient(values: Iterable[float | None], better: str, worst: float | None = None) -> Floats:
-    """Scores (S,) of which higher is better: negated where ``better`` is "lower".
+def orient(values: Iterable[float | None], direction: str, worst: float | None = None) -> Floats:
+    """Scores (S,) of which higher is better: negated where ``direction`` is "min".
 
     Whatever is no finite number (None, NaN, either infinity) has failed and becomes -inf, below all that
     can be reached. A finite value beyond ``worst``, the bound of the metric, is a matter of rounding and is
-    set to it. Any ``better`` but "lower" and "higher" raises `ConfigurationError`.
+    set to it. Any ``direction`` but "min" and "max" raises `ConfigurationError`.
     """
-    if better not in ("lower", "higher"):
-        raise ConfigurationError(f'better must be "lower" or "higher", got {better!r}')
-    sign = -1.0 if better == "lower" else 1.0
+    if direction not in ("min", "max"):
+        raise ConfigurationError(f'direction must be "min" or "max", got {direction!r}')
+    sign = -1.0 if direction == "min" else 1.0
     bound = -math.inf if worst is None else sign * worst
     return np.array(
         [-math.inf if v is None or not math.isfinite(v) else max(sign * v, bound) for v in values],

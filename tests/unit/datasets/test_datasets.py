@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from gan_lab.datasets.base import Images, Points
-from gan_lab.datasets.digits import digits
-from gan_lab.datasets.mixtures import grid, ring
+from gan_lab.datasets.digits import load_digits
+from gan_lab.datasets.mixtures import make_grid, make_ring
 from gan_lab.utils.errors import ConfigurationError, DataError
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import choices
@@ -55,7 +55,7 @@ def test_batches_keep_the_leading_shape_of_the_indices(leading: tuple[int, ...])
 
 
 def test_a_batch_does_not_change_the_data() -> None:
-    data = ring(size=10)
+    data = make_ring(size=10)
     before = data.data.clone()
     data.batch(torch.arange(10)).zero_()
     assert torch.equal(data.data, before)
@@ -111,7 +111,7 @@ def test_pictures_show_diverged_samples() -> None:
     assert picture[0, 44, 10] == 0
     assert picture[0, 44, 44] == 128
     points = torch.tensor([[float("nan"), 0.0], [1e30, 0.0], [0.0, float("inf")]])
-    assert ring(size=10).draw(points).shape == (3, 400, 400)
+    assert make_ring(size=10).draw(points).shape == (3, 400, 400)
 
 
 def test_one_image_is_a_picture_too() -> None:
@@ -125,7 +125,7 @@ def blue(picture: Tensor) -> Tensor:
 
 
 def test_pictures_of_points_show_them_where_they_are() -> None:
-    data = ring(size=100)
+    data = make_ring(size=100)
     picture = data.draw(torch.tensor([[1.0, 0.0]]).repeat(20, 1))
     assert picture.shape == (3, 400, 400)
     assert picture.dtype == torch.uint8
@@ -137,7 +137,7 @@ def test_pictures_of_points_show_them_where_they_are() -> None:
 
 
 def test_pictures_of_points_do_not_keep_those_before() -> None:
-    data = ring(size=100)
+    data = make_ring(size=100)
     empty = data.draw(torch.full((1, 2), 99.0))
     data.draw(data.batch(torch.arange(100)))
     assert torch.equal(data.draw(torch.full((1, 2), 99.0)), empty)
@@ -145,7 +145,7 @@ def test_pictures_of_points_do_not_keep_those_before() -> None:
 
 
 def test_pictures_of_points_are_quick() -> None:
-    data = grid(size=3000)
+    data = make_grid(size=3000)
     samples = data.batch(torch.arange(2500))
     data.draw(samples)
     seconds = []
@@ -161,7 +161,7 @@ def test_pictures_do_not_need_pyplot() -> None:
     import sys
 
     code = (
-        "import sys; from gan_lab.datasets.mixtures import ring; data = ring(size=10);"
+        "import sys; from gan_lab.datasets.mixtures import make_ring; data = make_ring(size=10);"
         "assert 'matplotlib' not in sys.modules; data.draw(data.data);"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
@@ -175,7 +175,7 @@ def circle(modes: int, radius: float) -> Tensor:
 
 @pytest.mark.parametrize(("modes", "radius", "std"), [(8, 1.0, 0.01), (5, 2.0, 0.3)])
 def test_ring_has_the_moments_of_its_formula(modes: int, radius: float, std: float) -> None:
-    data = ring(modes=modes, radius=radius, std=std)
+    data = make_ring(modes=modes, radius=radius, std=std)
     assert data.shape == (2,)
     assert len(data) == 100_000
     torch.testing.assert_close(data.centers, circle(modes, radius))
@@ -187,7 +187,7 @@ def test_ring_has_the_moments_of_its_formula(modes: int, radius: float, std: flo
 
 @pytest.mark.parametrize(("side", "spacing", "std"), [(5, 2.0, 0.05), (2, 1.0, 0.2)])
 def test_grid_has_the_moments_of_its_formula(side: int, spacing: float, std: float) -> None:
-    data = grid(side=side, spacing=spacing, std=std)
+    data = make_grid(side=side, spacing=spacing, std=std)
     assert data.centers.shape == (side**2, 2)
     assert data.centers.sum(0).abs().max() < 1e-6
     assert torch.cdist(data.centers, data.centers).fill_diagonal_(9e9).min() == pytest.approx(spacing)
@@ -213,20 +213,20 @@ def check_mixture(data: Points, std: float) -> None:
 
 
 def test_default_mixtures_are_those_of_pacgan() -> None:
-    for data, modes, reach, std in ((ring(), 8, 1.0, 0.01), (grid(), 25, 4.0, 0.05)):
+    for data, modes, reach, std in ((make_ring(), 8, 1.0, 0.01), (make_grid(), 25, 4.0, 0.05)):
         assert (len(data.centers), data.std) == (modes, std)
         assert float(data.centers.abs().max()) == pytest.approx(reach)
 
 
 def test_mixtures_depend_on_their_seed_alone() -> None:
     torch.manual_seed(1)
-    first = ring(size=50).data
+    first = make_ring(size=50).data
     torch.manual_seed(2)
-    assert torch.equal(ring(size=50).data, first)
-    assert not torch.equal(ring(size=50, data_seed=1).data, first)
+    assert torch.equal(make_ring(size=50).data, first)
+    assert not torch.equal(make_ring(size=50, data_seed=1).data, first)
 
 
-@pytest.mark.parametrize("make", [ring, grid])
+@pytest.mark.parametrize("make", [make_ring, make_grid])
 @pytest.mark.parametrize("value", [0, -1, True, "many", float("nan"), None])
 @pytest.mark.parametrize("key", ["std", "size"])
 def test_mixtures_refuse_numbers_out_of_range(make: Any, key: str, value: object) -> None:
@@ -237,11 +237,11 @@ def test_mixtures_refuse_numbers_out_of_range(make: Any, key: str, value: object
 @pytest.mark.parametrize(
     ("make", "key", "value"),
     [
-        (ring, "modes", 0),
-        (ring, "modes", 2.5),
-        (ring, "radius", 0),
-        (grid, "side", 0),
-        (grid, "spacing", -2.0),
+        (make_ring, "modes", 0),
+        (make_ring, "modes", 2.5),
+        (make_ring, "radius", 0),
+        (make_grid, "side", 0),
+        (make_grid, "spacing", -2.0),
     ],
 )
 def test_mixtures_refuse_layouts_out_of_range(make: Any, key: str, value: object) -> None:
@@ -250,7 +250,7 @@ def test_mixtures_refuse_layouts_out_of_range(make: Any, key: str, value: object
 
 
 def test_digits_are_digits() -> None:
-    data = digits(split="all")
+    data = load_digits(split="all")
     assert data.shape == (1, 16, 16)
     assert len(data) == 1797
     assert data.data.dtype == torch.uint8
@@ -263,7 +263,7 @@ def test_digits_are_digits() -> None:
 
 
 def test_a_nearest_centroid_tells_digits_apart() -> None:
-    train, test = digits(split="train"), digits(split="test")
+    train, test = load_digits(split="train"), load_digits(split="test")
     assert train.labels is not None
     assert test.labels is not None
     x = train.data.flatten(1).float()
@@ -273,31 +273,31 @@ def test_a_nearest_centroid_tells_digits_apart() -> None:
 
 
 def test_digits_of_their_own_size_are_those_of_scikit_learn() -> None:
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
-    data = digits(size=8, split="all")
-    shades = torch.from_numpy(load_digits().images)[:, None]
+    data = load_digits(size=8, split="all")
+    shades = torch.from_numpy(datasets.load_digits().images)[:, None]
     torch.testing.assert_close(data.data.double(), (shades * 255 / 16).round(), atol=1, rtol=0)
 
 
 def test_digits_are_split_once_and_for_all() -> None:
     torch.manual_seed(3)
-    every, train, test = digits(split="all"), digits(split="train"), digits(split="test")
+    every, train, test = load_digits(split="all"), load_digits(split="train"), load_digits(split="test")
     assert (len(train), len(test)) == (1200, 597)
     torch.manual_seed(4)
-    assert torch.equal(digits(split="train").data, train.data)
+    assert torch.equal(load_digits(split="train").data, train.data)
     both = torch.cat([train.data, test.data]).flatten(1)
     assert torch.equal(torch.unique(both, dim=0), torch.unique(every.data.flatten(1), dim=0))
     assert len(both) == len(every)
     assert not torch.equal(train.data, every.data[:1200])
-    assert torch.equal(digits().data, train.data)
+    assert torch.equal(load_digits().data, train.data)
     assert train.held_out is not None
     assert torch.equal(train.held_out().data, test.data)
     assert every.held_out is None
 
 
 def test_mixtures_hold_out_other_points_of_the_same_mixture() -> None:
-    for make in (ring, grid):
+    for make in (make_ring, make_grid):
         data = make(size=2000)
         assert data.held_out is not None
         other = data.held_out()
@@ -312,10 +312,10 @@ def test_digits_refuse_sizes(size: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=r"dataset\.size must be a whole number from 4 to 1024, got "
     ):
-        digits(size=size)
+        load_digits(size=size)
 
 
 @pytest.mark.parametrize("split", ["validation", None, ["train"]])
 def test_digits_refuse_splits(split: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"dataset\.split must be one of all, train, test, got "):
-        digits(split=split)
+        load_digits(split=split)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, TiffImagePlugin
 
 from gan_lab.datasets import image_folder as module
-from gan_lab.datasets.image_folder import image_folder
+from gan_lab.datasets.image_folder import load_image_folder
 from gan_lab.utils.errors import ConfigurationError, DataError
 from gan_lab.utils.paths import cache_dir
 
@@ -50,7 +50,7 @@ def test_images_of_every_size_and_depth_of_folder_are_found_in_order(folder: Pat
     save(folder / "a" / "deep" / "er" / "x.png", RED, size=(8, 30))
     save(folder / "c.webp", (0, 0, 255), size=(3, 2), lossless=True)
     (folder / "notes.txt").write_text("not an image")
-    data = image_folder(str(folder), size=16)
+    data = load_image_folder(str(folder), size=16)
     assert data.shape == (3, 16, 16)
     assert len(data) == 3
     assert data.name == "image_folder"
@@ -69,7 +69,7 @@ def test_the_short_side_is_resized_and_the_middle_cut_out(folder: Path) -> None:
     pixels[10:, 20:40] = (0, 0, 255)
     Image.fromarray(pixels).save(folder / "wide.png")
     Image.fromarray(pixels.transpose(1, 0, 2).copy()).save(folder / "tall.png")
-    tall, wide = image_folder(str(folder), size=10).data.int()
+    tall, wide = load_image_folder(str(folder), size=10).data.int()
     assert wide[0].max() < 20  # the filter looks a little over the edge, as if resized and then cut
     assert wide[0, :, 1:-1].max() < 3
     assert wide[1, :4].min() > 230
@@ -106,7 +106,7 @@ def test_every_mode_becomes_grey_or_color(
     if mode == "P":
         image.putpalette([level for k in range(256) for level in (k, k, k)])
     image.save(folder / f"x.{suffix}")
-    data = image_folder(str(folder), size=8, channels=channels)
+    data = load_image_folder(str(folder), size=8, channels=channels)
     assert data.shape == (channels, 8, 8)
     assert color(data) == pytest.approx([expected] * channels, abs=1)
 
@@ -115,13 +115,13 @@ def test_a_transparent_palette_color_is_white(folder: Path) -> None:
     image = Image.new("P", (20, 12), 3)
     image.putpalette([10] * 768)
     image.save(folder / "x.png", transparency=3)
-    assert color(image_folder(str(folder), size=8)) == [255, 255, 255]
+    assert color(load_image_folder(str(folder), size=8)) == [255, 255, 255]
 
 
 def test_grey_is_the_luma_of_itu_601(folder: Path) -> None:
     save(folder / "x.png", (200, 100, 50))
     expected = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
-    assert color(image_folder(str(folder), size=8, channels=1)) == pytest.approx([expected], abs=1)
+    assert color(load_image_folder(str(folder), size=8, channels=1)) == pytest.approx([expected], abs=1)
 
 
 def test_exif_rotation_is_applied(folder: Path) -> None:
@@ -130,7 +130,7 @@ def test_exif_rotation_is_applied(folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.fromarray(pixels).save(folder / "x.jpg", exif=exif, quality=100)
-    image = image_folder(str(folder), size=16).data[0].int()
+    image = load_image_folder(str(folder), size=16).data[0].int()
     assert image[:, :6].max() < 20
     assert image[:, 10:].min() > 235
 
@@ -138,7 +138,7 @@ def test_exif_rotation_is_applied(folder: Path) -> None:
 def test_the_cache_lies_outside_the_folder_and_is_read_only_mapped(folder: Path) -> None:
     save(folder / "x.png")
     before = sorted(folder.rglob("*"))
-    image_folder(str(folder), size=8)
+    load_image_folder(str(folder), size=8)
     assert sorted(folder.rglob("*")) == before
     (cache,) = caches()
     assert cache.is_relative_to(cache_dir())
@@ -151,7 +151,7 @@ def test_a_second_opening_decodes_nothing(folder: Path, monkeypatch: pytest.Monk
     for i in range(5):
         save(folder / f"{i}.png", (i, 0, 0))
     (folder / "bad.png").write_bytes(b"")
-    first = image_folder(str(folder), size=8)
+    first = load_image_folder(str(folder), size=8)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("decoded again")
@@ -160,25 +160,25 @@ def test_a_second_opening_decodes_nothing(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_build", refuse)
     monkeypatch.chdir(folder)
     for path in (str(folder), f"{folder}/../pictures/", "."):
-        assert torch.equal(image_folder(path, size=8).data, first.data)
+        assert torch.equal(load_image_folder(path, size=8).data, first.data)
 
 
 def test_a_changed_folder_is_read_again_and_the_stale_cache_removed(folder: Path) -> None:
     x = save(folder / "x.png", RED)
-    old = image_folder(str(folder), size=8)
+    old = load_image_folder(str(folder), size=8)
     (stale,) = caches()
 
     save(folder / "y.png", (0, 255, 0))
-    assert len(image_folder(str(folder), size=8)) == 2
+    assert len(load_image_folder(str(folder), size=8)) == 2
     assert not stale.exists()
 
     time_before = x.stat().st_mtime_ns
     save(x, (0, 0, 255))
     os.utime(x, ns=(time_before + 1, time_before + 1))
-    assert color(image_folder(str(folder), size=8)) == [0, 0, 255]
+    assert color(load_image_folder(str(folder), size=8)) == [0, 0, 255]
 
     (folder / "y.png").unlink()
-    assert len(image_folder(str(folder), size=8)) == 1
+    assert len(load_image_folder(str(folder), size=8)) == 1
     assert len(caches()) == 1
     assert color(old) == [255, 0, 0]  # whoever still reads the old one is not disturbed
 
@@ -186,12 +186,12 @@ def test_a_changed_folder_is_read_again_and_the_stale_cache_removed(folder: Path
 def test_sizes_and_channels_have_caches_of_their_own(folder: Path, tmp_path: Path) -> None:
     save(folder / "x.png")
     save(tmp_path / "others" / "x.png", (0, 255, 0))
-    image_folder(str(folder), size=8)
-    image_folder(str(folder), size=9)
-    image_folder(str(folder), size=8, channels=1)
-    image_folder(str(tmp_path / "others"), size=8)
+    load_image_folder(str(folder), size=8)
+    load_image_folder(str(folder), size=9)
+    load_image_folder(str(folder), size=8, channels=1)
+    load_image_folder(str(tmp_path / "others"), size=8)
     assert len(caches()) == 4
-    assert color(image_folder(str(folder), size=8)) == list(RED)
+    assert color(load_image_folder(str(folder), size=8)) == list(RED)
 
 
 def test_an_interrupted_build_is_not_mistaken_for_a_cache(
@@ -208,16 +208,16 @@ def test_an_interrupted_build_is_not_mistaken_for_a_cache(
 
     monkeypatch.setattr(module, "_decode", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        image_folder(str(folder), size=8)
+        load_image_folder(str(folder), size=8)
     assert not caches()
     assert not list((cache_dir() / "images").rglob("*.tmp"))
 
     monkeypatch.setattr(module, "_decode", true_decode)
-    assert len(image_folder(str(folder), size=8)) == 3
+    assert len(load_image_folder(str(folder), size=8)) == 3
     # What a killed process leaves, which could not clean up, goes with the next build.
     (cache,) = caches()
     left = cache.rename(cache.with_name("0123456789abcdef.tmp"))
-    assert len(image_folder(str(folder), size=8)) == 3
+    assert len(load_image_folder(str(folder), size=8)) == 3
     assert not left.exists()
     assert len(caches()) == 1
 
@@ -230,7 +230,7 @@ def test_a_full_disk_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(module, "_write_header", full)
     with pytest.raises(DataError, match=r"cache .* cannot be used: No space left on device \(GAN_LAB_CACHE="):
-        image_folder(str(folder), size=8)
+        load_image_folder(str(folder), size=8)
 
 
 def damaged(folder: Path) -> int:
@@ -254,7 +254,7 @@ def test_unreadable_files_are_skipped_and_listed(folder: Path, caplog: pytest.Lo
     for _ in range(2):  # decoding, and from the cache
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger=module.__name__):
-            data = image_folder(str(folder), size=8)
+            data = load_image_folder(str(folder), size=8)
         assert len(data) == 2
         assert [color(data, i) for i in range(2)] == [[255, 0, 0], [0, 255, 0]]
         (record,) = caplog.records
@@ -275,7 +275,7 @@ def test_decompression_bombs_are_skipped(folder: Path, monkeypatch: pytest.Monke
     save(folder / "good.png", size=(20, 20))
     # Pillow warns above this limit, and raises above twice as many pixels.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert len(image_folder(str(folder), size=8)) == 1
+    assert len(load_image_folder(str(folder), size=8)) == 1
     (cache,) = caches()
     assert "decompression bomb" in (cache / "skipped.txt").read_text()
 
@@ -293,7 +293,7 @@ def test_an_exception_of_any_kind_in_a_decoder_skips_the_file(
         return true_open(file, *rest)
 
     monkeypatch.setattr(Image, "open", odd)
-    assert len(image_folder(str(folder), size=8)) == 1
+    assert len(load_image_folder(str(folder), size=8)) == 1
 
 
 def test_names_that_are_no_text_are_no_hindrance(folder: Path) -> None:
@@ -301,8 +301,8 @@ def test_names_that_are_no_text_are_no_hindrance(folder: Path) -> None:
     where.mkdir()
     save(where / "x.png")
     (where / "y.png").write_bytes(b"")
-    assert len(image_folder(str(folder), size=8)) == 1
-    assert len(image_folder(str(where), size=8)) == 1
+    assert len(load_image_folder(str(folder), size=8)) == 1
+    assert len(load_image_folder(str(where), size=8)) == 1
 
 
 def test_loops_of_links_end_and_links_to_folders_are_followed(folder: Path, tmp_path: Path) -> None:
@@ -313,7 +313,9 @@ def test_loops_of_links_end_and_links_to_folders_are_followed(folder: Path, tmp_
     (folder / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "elsewhere" / "back").symlink_to(folder, target_is_directory=True)
     done: list[int] = []
-    thread = threading.Thread(target=lambda: done.append(len(image_folder(str(folder), size=8))), daemon=True)
+    thread = threading.Thread(
+        target=lambda: done.append(len(load_image_folder(str(folder), size=8))), daemon=True
+    )
     thread.start()
     thread.join(20)
     assert done == [2]
@@ -332,7 +334,7 @@ def test_jobs_that_start_together_decode_once(folder: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "_build", counted)
     lengths: list[int] = []
     threads = [
-        threading.Thread(target=lambda: lengths.append(len(image_folder(str(folder), size=8))))
+        threading.Thread(target=lambda: lengths.append(len(load_image_folder(str(folder), size=8))))
         for _ in range(4)
     ]
     for thread in threads:
@@ -348,25 +350,25 @@ def test_the_path_must_be_given(path: str | None) -> None:
     with pytest.raises(
         ConfigurationError, match=r"^dataset\.path must name a folder of images, got nothing$"
     ):
-        image_folder(path)
+        load_image_folder(path)
 
 
 def test_folders_that_cannot_be_used_are_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"^dataset\.path=no/such does not exist$"):
-        image_folder("no/such")
+        load_image_folder("no/such")
     with pytest.raises(DataError, match=r"^dataset\.path=17 does not exist$"):
-        image_folder(17)  # type: ignore[arg-type]  # `dataset.path=17` is a number to Hydra
+        load_image_folder(17)  # type: ignore[arg-type]  # `dataset.path=17` is a number to Hydra
     with pytest.raises(DataError, match=r"^dataset\.path=.*x\.png is a file, and must be a folder"):
-        image_folder(str(save(folder / "x.png")))
+        load_image_folder(str(save(folder / "x.png")))
     (folder / "x.png").unlink()
     (folder / "readme.md").touch()
     with pytest.raises(DataError, match=r"^dataset\.path=.*pictures holds no images \(\.avif, \.bmp"):
-        image_folder(str(folder))
+        load_image_folder(str(folder))
     with pytest.raises(DataError, match=r"^dataset\.path=.* cannot be read: File name too long$"):
-        image_folder("x" * 5000)
+        load_image_folder("x" * 5000)
     damaged(folder)
     with pytest.raises(DataError, match=r"^none of the 5 images in .* can be read: empty\.png: not an image"):
-        image_folder(str(folder))
+        load_image_folder(str(folder))
     assert not caches()
 
     def refused(where: Any) -> Any:
@@ -374,16 +376,16 @@ def test_folders_that_cannot_be_used_are_one_sentence(folder: Path, monkeypatch:
 
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(DataError, match=r"^dataset\.path=.* cannot be read: Permission denied$"):
-        image_folder(str(folder))
+        load_image_folder(str(folder))
 
 
 @pytest.mark.parametrize("size", [3, 1025, 64.0, "64", None, True])
 def test_sizes_out_of_range_are_refused(folder: Path, size: Any) -> None:
     with pytest.raises(ConfigurationError, match=rf"^dataset\.size must be .* 4 to 1024, got {size!r}$"):
-        image_folder(str(folder), size=size)
+        load_image_folder(str(folder), size=size)
 
 
 @pytest.mark.parametrize("channels", [0, 2, 4, "3", 3.0, None, True])
 def test_other_channels_are_refused(folder: Path, channels: Any) -> None:
     with pytest.raises(ConfigurationError, match=rf"^dataset\.channels must be 1 or 3, got {channels!r}$"):
-        image_folder(str(folder), channels=channels)
+        load_image_folder(str(folder), channels=channels)

@@ -19,7 +19,7 @@ from torchvision.datasets import utils
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Images
-from gan_lab.datasets.vision import celeba, stacked_mnist, torchvision_images
+from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
 from gan_lab.utils import files
 from gan_lab.utils.errors import ConfigurationError, DataError
 from gan_lab.utils.paths import cache_dir
@@ -112,7 +112,7 @@ def test_a_root_that_cannot_be_written_is_enough(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("os.makedirs", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     monkeypatch.setattr(datasets.MNIST, "download", refuse)
-    assert len(torchvision_images(datasets.MNIST, "mnist", root=str(tmp_path))) == 30
+    assert len(load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path))) == 30
 
 
 @pytest.mark.skipif(not MNIST_HERE.exists(), reason="no MNIST beside the repository")
@@ -247,9 +247,9 @@ def test_stacked_mnist_labels_are_those_of_its_channels(tmp_path: Path) -> None:
     assert torch.equal(same.labels, data.labels)
     assert other.labels is not None
     assert not torch.equal(other.labels, data.labels)
-    small = stacked_mnist(root=str(tmp_path), size=16, triples=3)
+    small = load_stacked_mnist(root=str(tmp_path), size=16, triples=3)
     assert small.batch(torch.tensor([2])).shape == (1, 3, 16, 16)
-    assert len(stacked_mnist(root=str(tmp_path))) == 128_000
+    assert len(load_stacked_mnist(root=str(tmp_path))) == 128_000
 
 
 @pytest.mark.skipif(not MNIST_HERE.exists(), reason="no MNIST beside the repository")
@@ -281,7 +281,7 @@ def test_a_failed_download_is_one_sentence(
 
 def test_without_a_root_files_go_to_the_cache_folder() -> None:
     with pytest.raises(DataError, match=f"cannot be read from {cache_dir() / 'data'} or"):
-        torchvision_images(datasets.MNIST, "mnist")
+        load_torchvision(datasets.MNIST, "mnist")
 
 
 def test_the_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +295,7 @@ def test_damaged_files_are_one_sentence(tmp_path: Path) -> None:
     images = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:-1000])
     with pytest.raises(DataError, match=r"^dataset=mnist cannot be read from .* \(.+\): put its files"):
-        torchvision_images(datasets.MNIST, "mnist", root=str(tmp_path))
+        load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path))
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +310,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(datasets.MNIST, "mirrors", [url])
         start = time.monotonic()
         with pytest.raises(DataError, match=r"\(.*timed out.*\)"):
-            torchvision_images(datasets.MNIST, "mnist", root=str(tmp_path))
+            load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path))
         assert time.monotonic() - start < 10
         for connection in held:
             connection.close()
@@ -322,13 +322,13 @@ def test_a_class_without_labels_and_with_a_split_will_do() -> None:
         def __init__(self, root: str, split: str, download: bool) -> None:
             self.data = noise(4, 10, 10, 3) if split == "test" else noise(8, 10, 10, 3)
 
-    data = torchvision_images(Unlabelled, "unlabelled", split="test")
+    data = load_torchvision(Unlabelled, "unlabelled", split="test")
     assert (len(data), data.shape, data.labels) == (4, (3, 10, 10), None)
     assert np.array_equal(data.data.numpy(), noise(4, 10, 10, 3).transpose(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize(
-    "make", [lambda **k: torchvision_images(datasets.MNIST, "mnist", **k), stacked_mnist, celeba]
+    "make", [lambda **k: load_torchvision(datasets.MNIST, "mnist", **k), load_stacked_mnist, load_celeba]
 )
 def test_keys_are_checked_before_anything_is_downloaded(make: Any) -> None:
     for size in (3, 1025, 32.0, "32"):
@@ -342,4 +342,4 @@ def test_keys_are_checked_before_anything_is_downloaded(make: Any) -> None:
 @pytest.mark.parametrize("triples", [0, -1, 2.5, "many", True])
 def test_stacks_need_triples(triples: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^dataset\.triples must be a whole number of at least 1"):
-        stacked_mnist(triples=triples)
+        load_stacked_mnist(triples=triples)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset, Images
-from gan_lab.datasets.digits import digits
-from gan_lab.datasets.mixtures import ring
-from gan_lab.datasets.vision import StackedDigits, torchvision_images
+from gan_lab.datasets.digits import load_digits
+from gan_lab.datasets.mixtures import make_ring
+from gan_lab.datasets.vision import StackedDigits, load_torchvision
 from gan_lab.evaluation import features
 from gan_lab.evaluation.features.base import Raw
 from gan_lab.evaluation.features.classifier import (
@@ -42,9 +42,9 @@ def stripes(n: int = 300, size: int = 8) -> Images:
 
 
 def test_the_shipped_classifier_knows_held_out_digits() -> None:
-    extractor = features.classifier(digits())
+    extractor = features.classifier_features(load_digits())
     assert isinstance(extractor, Classifier)
-    assert accuracy(extractor, digits(split="test")) > 0.975
+    assert accuracy(extractor, load_digits(split="test")) > 0.975
     assert Path(features.__file__).with_name("digits.safetensors").stat().st_size < 400_000
     assert len(extractor.hash) == 16
     assert extractor.dimensions == 32
@@ -52,21 +52,21 @@ def test_the_shipped_classifier_knows_held_out_digits() -> None:
 
 @pytest.mark.parametrize("size", [8, 16, 32])
 def test_digits_of_any_size_are_recognized(size: int) -> None:
-    extractor = features.classifier(digits(size=size))
+    extractor = features.classifier_features(load_digits(size=size))
     assert isinstance(extractor, Classifier)
-    assert accuracy(extractor, digits(size=size, split="test")) > 0.95
+    assert accuracy(extractor, load_digits(size=size, split="test")) > 0.95
 
 
 def test_the_script_makes_the_shipped_weights() -> None:
     """Within rounding: other processors may sum in another order."""
-    data = digits(size=16, split="train")
+    data = load_digits(size=16, split="train")
     here = Path("again.safetensors")
     here.write_bytes(fit_classifier(data, recipe_for(data)))
     again = load(here)
-    assert accuracy(again, digits(split="test")) > 0.97
-    shipped = features.classifier(data)
+    assert accuracy(again, load_digits(split="test")) > 0.97
+    shipped = features.classifier_features(data)
     assert isinstance(shipped, Classifier)
-    images = digits(split="test").batch(torch.arange(64))
+    images = load_digits(split="test").batch(torch.arange(64))
     ours, theirs = again(images)[1], shipped(images)[1]
     assert ours is not None
     assert theirs is not None
@@ -76,27 +76,27 @@ def test_the_script_makes_the_shipped_weights() -> None:
 def test_others_are_trained_once_and_are_the_same_every_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = features.classifier(stripes())
+    first = features.classifier_features(stripes())
     (file,) = (tmp_path / "cache/extractors").glob("*.safetensors")
     made = file.stat().st_mtime_ns
-    assert features.classifier(stripes()).hash == first.hash
+    assert features.classifier_features(stripes()).hash == first.hash
     assert file.stat().st_mtime_ns == made
     file.unlink()
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    assert features.classifier(stripes()).hash == first.hash
+    assert features.classifier_features(stripes()).hash == first.hash
     assert torch.equal(before, torch.get_rng_state())
     assert isinstance(first, Classifier)
     assert accuracy(first, stripes()) > 0.98
     relabelled = stripes()
     assert relabelled.labels is not None
     relabelled.labels = 1 - relabelled.labels
-    assert features.classifier(relabelled).hash != first.hash
+    assert features.classifier_features(relabelled).hash != first.hash
 
 
 def test_features_do_not_depend_on_the_batch() -> None:
-    images = digits().batch(torch.arange(50))
-    extractor = features.classifier(digits())
+    images = load_digits().batch(torch.arange(50))
+    extractor = features.classifier_features(load_digits())
     whole, _ = extractor(images)
     parts = torch.cat([extractor(part)[0] for part in torch.split(images, 7)])
     torch.testing.assert_close(whole, parts)
@@ -106,7 +106,7 @@ def test_stacked_digits_are_classified_channel_by_channel() -> None:
     single = stripes()
     triples = torch.tensor([[0, 1, 0], [1, 1, 1], [0, 0, 1]])
     data = StackedDigits(single, triples, name="stacked")
-    extractor = features.classifier(data)
+    extractor = features.classifier_features(data)
     found, logits = extractor(data.batch(torch.arange(3)))
     assert logits is not None
     assert logits.shape == (3, 3, 2)
@@ -124,15 +124,17 @@ def test_raw_features_are_the_numbers() -> None:
 
 
 def test_auto_takes_what_suits_the_data() -> None:
-    assert features.auto(ring(size=50)).name == "raw"
-    assert features.auto(digits()).name == "classifier"
-    assert features.auto(Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), name="mine")).name == "raw"
+    assert features.auto_features(make_ring(size=50)).name == "raw"
+    assert features.auto_features(load_digits()).name == "classifier"
+    assert (
+        features.auto_features(Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), name="mine")).name == "raw"
+    )
 
 
-@pytest.mark.parametrize("make", [features.classifier, features.inception])
+@pytest.mark.parametrize("make", [features.classifier_features, features.inception_features])
 def test_points_have_no_pictures_to_look_at(make: object) -> None:
     with pytest.raises(ConfigurationError, match="dataset ring"):
-        make(ring(size=50))  # type: ignore[operator]
+        make(make_ring(size=50))  # type: ignore[operator]
 
 
 def test_inception_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +144,7 @@ def test_inception_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.hub, "download_url_to_file", nothing)
     cfg = composed("features=inception")
     with pytest.raises(DataError) as caught:
-        build(cfg, "features", data=digits())
+        build(cfg, "features", data=load_digits())
     text = str(caught.value)
     assert "no route to host" in text
     assert "weights-inception-2015-12-05-6726825d.pth" in text
@@ -168,7 +170,7 @@ def test_inception_computes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     """With random weights in the published layout: shapes, bytes, gray as three channels."""
     from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
-    from gan_lab.evaluation.features import inception_v3
+    from gan_lab.evaluation.features import inception
 
     class Bare(theirs.FeatureExtractorInceptionV3):  # type: ignore[misc]
         """The architecture without the file, only to write one."""
@@ -182,9 +184,9 @@ def test_inception_computes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "weights.pth"
     torch.save(state, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception_v3, "DIGEST", digest[:8])
-    extractor = features.inception(digits(), weights=str(path))
-    images = digits().batch(torch.arange(2))
+    monkeypatch.setattr(inception, "DIGEST", digest[:8])
+    extractor = features.inception_features(load_digits(), weights=str(path))
+    images = load_digits().batch(torch.arange(2))
     found, logits = extractor(images)
     assert found.shape == (2, 2048)
     assert logits is not None
@@ -198,7 +200,7 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GAN_LAB_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="GAN_LAB_CACHE"):
-        features.classifier(stripes())
+        features.classifier_features(stripes())
 
 
 def test_a_network_is_rebuilt_from_its_file(tmp_path: Path) -> None:
@@ -218,8 +220,8 @@ def test_a_network_is_rebuilt_from_its_file(tmp_path: Path) -> None:
 def test_the_classifier_of_mnist_is_good_enough() -> None:
     from torchvision.datasets import MNIST
 
-    data: Dataset = torchvision_images(MNIST, "mnist", root=str(REAL_MNIST))
-    extractor = features.classifier(data)
+    data: Dataset = load_torchvision(MNIST, "mnist", root=str(REAL_MNIST))
+    extractor = features.classifier_features(data)
     assert data.held_out is not None
     assert isinstance(extractor, Classifier)
     assert accuracy(extractor, data.held_out()) > 0.985

@@ -198,7 +198,7 @@ def test_real_mixtures_score_their_known_ceilings() -> None:
     labels = torch.arange(40_000) % 8
     found = on_ring(RING[labels] + 0.01 * normal(40_000, 2))
     assert found["modes"] == found["modes_strict"] == 8
-    assert found["hq"] == pytest.approx(1 - math.exp(-4.5), abs=3 * math.sqrt(0.011 / 40_000))
+    assert found["frac_high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=3 * math.sqrt(0.011 / 40_000))
     assert found["reverse_kl"] < 1e-4
     assert found["mode_js"] < 1e-4
 
@@ -212,7 +212,7 @@ def test_uniform_noise_does_not_look_good() -> None:
     mean = {name: np.mean([f[name] for f in found]) for name in found[0]}
     disk = math.pi * 0.03**2 / 2.06**2
     assert mean["modes"] == pytest.approx(8 * (1 - (1 - disk) ** 2500), abs=0.4)
-    assert mean["hq"] == pytest.approx(8 * disk, abs=0.0005)
+    assert mean["frac_high_quality"] == pytest.approx(8 * disk, abs=0.0005)
     assert mean["modes_strict"] == 0
     assert mean["mode_js"] > 0.6
 
@@ -222,7 +222,7 @@ def test_modes_by_hand() -> None:
     found = on_ring(points)
     assert found["modes"] == 2
     assert found["modes_strict"] == 2  # at least .2 * 100 / 8 = 2.5 samples
-    assert found["hq"] == pytest.approx(0.64)
+    assert found["frac_high_quality"] == pytest.approx(0.64)
     p, q = 60 / 64, 4 / 64
     assert found["reverse_kl"] == pytest.approx(math.log(8) + p * math.log(p) + q * math.log(q))
     # The far ones are nearest to mode 1, which lies towards (5, 5).
@@ -237,7 +237,7 @@ def test_modes_by_hand() -> None:
 
 def test_nothing_right_is_the_worst_and_never_zero() -> None:
     found = on_ring(torch.full((100, 2), 9.0))
-    assert found["modes"] == found["hq"] == 0
+    assert found["modes"] == found["frac_high_quality"] == 0
     assert found["reverse_kl"] is None
     assert found["kl_all"] == pytest.approx(math.log(8))
     e = math.exp(-4.5)
@@ -293,9 +293,9 @@ def test_bad_settings_are_named(make: object, key: str) -> None:
 
 def test_first_scores_decide_and_every_score_has_a_direction() -> None:
     for metric in (*FEATURE_METRICS, MixtureModes(), ClassProportions(), StackedModes()):
-        assert all(score.better in ("lower", "higher") for score in metric.scores.values())
-    assert next(iter(MixtureModes.scores)) == "mode_js"
-    assert next(iter(PRDC.scores)) == "coverage"
+        assert all(spec.direction in ("min", "max") for spec in metric.score_specs.values())
+    assert next(iter(MixtureModes.score_specs)) == "mode_js"
+    assert next(iter(PRDC.score_specs)) == "coverage"
 
 
 def test_the_contract_with_torch_fidelity() -> None:

@@ -99,7 +99,7 @@ def test_numbers_stand_in_the_metrics_own_units_and_direction(study: Path) -> No
 
 
 def test_a_metric_of_which_more_is_better_ranks_the_other_way(study: Path) -> None:
-    three(study, primary="recall", better="higher")
+    three(study, primary="recall", direction="max")
     report = said_of(study)
     assert [r["name"] for r in report["settings"][0]["rows"]] == ["tanh", "relu", "elu"]
     assert row(report, "tanh")["difference"] > 0
@@ -287,13 +287,13 @@ def test_a_reference_that_is_not_in_the_study(study: Path) -> None:
 
 
 def test_precision_is_never_shown_without_recall_and_coverage(study: Path) -> None:
-    alone = {"precision": metric(0.9, 0.95, "higher"), "recall": metric(0.8, 0.9, "higher")}
+    alone = {"precision": metric(0.9, 0.95, "max"), "recall": metric(0.8, 0.9, "max")}
     for name in ("elu", "relu"):
         make_run(study, name, [1.0] * 5, metrics=alone)
     report = said_of(study)
     columns = report["settings"][0]["secondary"]["columns"]
     assert [column["name"] for column in columns] == ["recall"]
-    assert columns[0]["floor"] == 0.9
+    assert columns[0]["real_data"] == 0.9
     assert report["settings"][0]["secondary"]["values"]["elu"] == {"recall": 0.8}
     assert "precision is not shown: it says nothing without recall and coverage." in report["notes"]
 
@@ -388,7 +388,7 @@ def test_everything_is_written_and_json_is_strict(study: Path, tmp_path: Path) -
     lines = list(csv.DictReader((out / "results.csv").read_text().splitlines()))
     assert len(lines) == 2 * 5 * 2  # runs, seeds, metrics
     first = next(line for line in lines if line["run"] == "activation=relu" and line["metric"] == "fid")
-    assert (first["last"], first["floor"], first["hash"]) == ("2.0", "0.31", "0f3c0f3c0f3c0f3c")
+    assert (first["last"], first["real_data"], first["hash"]) == ("2.0", "0.31", "0f3c0f3c0f3c0f3c")
     assert {line["state"] for line in lines if line["activation"] == "elu"} == {"finished", "diverged"}
     for name in ("forest-1", "curves-1", "health-1"):
         assert (out / "figures" / f"{name}.svg").read_text().rstrip().endswith("</svg>")

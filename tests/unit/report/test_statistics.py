@@ -47,10 +47,10 @@ def leaves(value: Any) -> list[Any]:
 
 def test_orient_turns_lower_round_and_ranks_what_failed_last() -> None:
     values = [1.5, None, math.nan, INF, -INF, 0.5]
-    np.testing.assert_array_equal(statistics.orient(values, "lower"), [-1.5, -INF, -INF, -INF, -INF, -0.5])
-    np.testing.assert_array_equal(statistics.orient(values, "higher"), [1.5, -INF, -INF, -INF, -INF, 0.5])
-    np.testing.assert_array_equal(statistics.orient([-1e-9, 2.0], "higher", worst=0.0), [0.0, 2.0])
-    np.testing.assert_array_equal(statistics.orient([0.7, None], "lower", worst=0.6), [-0.6, -INF])
+    np.testing.assert_array_equal(statistics.orient(values, "min"), [-1.5, -INF, -INF, -INF, -INF, -0.5])
+    np.testing.assert_array_equal(statistics.orient(values, "max"), [1.5, -INF, -INF, -INF, -INF, 0.5])
+    np.testing.assert_array_equal(statistics.orient([-1e-9, 2.0], "max", worst=0.0), [0.0, 2.0])
+    np.testing.assert_array_equal(statistics.orient([0.7, None], "min", worst=0.6), [-0.6, -INF])
     with pytest.raises(ConfigurationError, match="bigger"):
         statistics.orient([1.0], "bigger")
 
