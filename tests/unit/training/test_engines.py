@@ -96,7 +96,7 @@ def test_seeds_do_not_influence_each_other(engine: str) -> None:
             members = experiment.engine.members()
             for tensor in members[2].networks.values():
                 tensor.mul_(3).add_(1)
-            experiment.load_states(members)
+            experiment.engine = experiment.engine.keep(members)
         play(experiment, STEPS)
         return experiment
 
