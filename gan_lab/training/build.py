@@ -1,5 +1,6 @@
 """From a configuration to what a run trains: data, losses, networks, engine, batches and observers."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from gan_lab.training.engines import GAN, PLAYERS, Engine, EngineConfig, TrainSt
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import seeded
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Experiment:
     gains: dict[str, float]
     evaluator: Evaluator | None
     probe: Probe | None
-    diagnostics: list[Diagnostic]
+    diagnostics: dict[str, Diagnostic]
 
 
 def build_components(cfg: DictConfig, device: torch.device) -> Components:
@@ -110,9 +113,9 @@ def build_experiment(
 
 def _build_diagnostics(
     cfg: DictConfig, engine_config: EngineConfig, data: Dataset
-) -> tuple[Probe | None, list[Diagnostic]]:
+) -> tuple[Probe | None, dict[str, Diagnostic]]:
     if not cfg.diagnostics.every or not cfg.get("diagnostic"):
-        return None, []
+        return None, {}
     # A discriminator that judges samples together gets whole groups of them.
     packing = getattr(engine_config.template.discriminator, "packing", 1)
     samples = min(cfg.diagnostics.samples, len(data)) // packing * packing
@@ -128,7 +131,7 @@ def _build_diagnostics(
         latent_size=cfg.model.latent_size,
         device=engine_config.device,
     )
-    return probe, [build(cfg, f"diagnostic.{name}") for name in cfg.diagnostic]
+    return probe, {str(name): build(cfg, f"diagnostic.{name}") for name in cfg.diagnostic}
 
 
 def init_gan(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[GAN, dict[str, float]]:
@@ -145,10 +148,21 @@ def init_gan(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[GAN, d
         with seeded(seed, f"initialisation/{player}"):
             network = build_network(cfg, f"model.{player}", shape)
             gain = initialize(network, activation)
+        _compute_out_of_place(network, player)
         networks[player] = network
         if gain is not None:
             gains[player] = gain
     return GAN(**networks), gains
+
+
+def _compute_out_of_place(network: nn.Module, player: str) -> None:
+    """Switch ``inplace`` off: numbers stay the same, and penalties and diagnostics can read the inputs."""
+    in_place = [module for module in network.modules() if getattr(module, "inplace", False) is True]
+    for module in in_place:
+        setattr(module, "inplace", False)  # noqa: B010 - mypy knows no such attribute
+    if in_place:
+        name = type(in_place[0]).__name__
+        _log.warning("%s of the %s is computed out of place, with the same numbers", name, player)
 
 
 def config_key_for(cfg: DictConfig, group: str, player: str) -> str:

@@ -60,7 +60,7 @@ def training_loop(
                 callback.log_scalars(step, engine.seeds, guard.scalars)
             if due.samples and (advanced or step == 0):
                 callback.samples(step, engine)
-            if due.metrics and advanced:
+            if due.metrics and (advanced or step == 0):
                 callback.metrics(step, engine)
             if due.diagnostics and (advanced or step == 0):
                 callback.diagnostics(step, engine)

@@ -18,6 +18,7 @@ from gan_lab.utils.seeding import seeded
 from gan_lab.utils.text import truncate
 
 MEMORY_FRACTION = 0.8  # of the free memory; the rest is for what cannot be foreseen
+SMALL_BATCH = 1024  # a batch of up to so many samples may hold a sample twice
 ACTIVATION_COPIES = 4  # outputs of both networks in one step, twice, and gradients of the same size
 
 
@@ -28,6 +29,10 @@ def preflight(cfg: DictConfig, components: Components) -> int:
     the backward pass is counted on a few samples, on which one step of each network is rehearsed.
     """
     data, loss, device = components.data, components.loss, components.device
+    if cfg.batch_size > max(len(data), SMALL_BATCH):
+        raise ConfigurationError(
+            f"batch_size must be at most {len(data)}, the number of training samples, got {cfg.batch_size}"
+        )
     shape, latent_size = data.shape, int(cfg.model.latent_size)
     weights = bytes_of(components.gan)
     require_memory(3 * weights * cfg.seeds, f"seeds={cfg.seeds} (networks of {weights:,} bytes)", device)
@@ -64,6 +69,7 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
             f"batch_size must be a multiple of model.discriminator.packing={packing}, got {cfg.batch_size}"
         )
     number = min(2 * packing, int(cfg.batch_size))
+    parameter_names = {name for name, _ in gan.named_parameters()}
     output_bytes = 0
 
     def count(module: nn.Module, inputs: object, output: object) -> None:
@@ -90,6 +96,11 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
                     raise ConfigurationError(f"no gradient reaches the {player}: its loss depends on nothing")
             with _as_config_error(config_key_for(cfg, "optimizer", player)):
                 optimizer.step()
+    late = sorted({name for name, _ in gan.named_parameters()} - parameter_names)
+    if late:
+        raise ConfigurationError(
+            f"{late[0]} is made at the first forward pass, so it would never be trained: make it in __init__"
+        )
     return output_bytes // (3 * number)  # at the least: generated twice, judged three times
 
 

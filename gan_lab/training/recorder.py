@@ -22,7 +22,7 @@ from gan_lab.runs.status import Status, now
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
-from gan_lab.utils.files import atomic_write
+from gan_lab.utils.files import atomic_write, truncate
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest
 
@@ -47,7 +47,8 @@ class Recorder:
     ) -> None:
         self.folder, self.status, self.request, self.cfg = folder, status, request, cfg
         self.data, self.evaluator, self.probe = experiment.data, experiment.evaluator, experiment.probe
-        self.diagnostic_functions = experiment.diagnostics
+        self.diagnostics_by_name = experiment.diagnostics
+        self._failed_observers: set[str] = set()
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
         self.diverged_states = {state.seed: state for state in diverged_states}
@@ -109,35 +110,55 @@ class Recorder:
                 for seed in engine.seeds
             ]
         )
-        pictured = engine.generate(latent.to(engine.setup.device)).cpu()
-        for index, seed in enumerate(engine.seeds):
-            self.logs[seed].picture(step, self.data.draw(pictured[index]))
-            if self.histograms:
-                self.logs[seed].histograms(step, engine.weights(index))
+        with self._observing("samples", step):
+            samples = engine.generate(latent.to(engine.setup.device)).cpu()
+            for index, seed in enumerate(engine.seeds):
+                self.logs[seed].picture(step, self.data.draw(samples[index]))
+                if self.histograms:
+                    self.logs[seed].histograms(step, engine.weights(index))
 
     def metrics(self, step: int, engine: Engine) -> None:
         if self.evaluator is None:
             return
-        with self._timed("metric_seconds"):
-            found = self.evaluator(engine.generate, engine.seeds)
-        for seed, scores in zip(engine.seeds, found, strict=True):
-            self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
-        self._scores, self._last_eval_step = dict(zip(engine.seeds, found, strict=True)), step
+        with self._timed("metric_seconds"), self._observing("metrics", step):
+            per_seed = self.evaluator(engine.generate, engine.seeds)
+            for seed, scores in zip(engine.seeds, per_seed, strict=True):
+                self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
+            self._scores, self._last_eval_step = dict(zip(engine.seeds, per_seed, strict=True)), step
 
     def diagnostics(self, step: int, engine: Engine) -> None:
         if self.probe is None:
             return
         with self._timed("diagnostic_seconds"):
             for index, seed in enumerate(engine.seeds):
-                look = self.probe.look(engine.state(index))
-                for diagnostic in self.diagnostic_functions:
-                    self.logs[seed].scalars(step, diagnostic(look))
+                with self._observing("diagnostics", step):
+                    result = self.probe.look(engine.state(index))
+                    for name, diagnostic in self.diagnostics_by_name.items():
+                        with self._observing(f"diagnostic {name}", step):
+                            self.logs[seed].scalars(step, diagnostic(result))
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         begun = time.monotonic()
         yield
         setattr(self.status, name, getattr(self.status, name) + time.monotonic() - begun)
+
+    @contextmanager
+    def _observing(self, what: str, step: int) -> Iterator[None]:
+        """Log an observation that fails, and train on: it is said once on the terminal, always in the log.
+
+        An `OSError` still ends the run: what cannot write pictures cannot write checkpoints either.
+        """
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            reason = f"{what} not measured at step {step}: {type(error).__name__}: {truncate(str(error))}"
+            _log.info("%s", reason, exc_info=True)
+            if what not in self._failed_observers:
+                self._failed_observers.add(what)
+                self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
     def diverged(self, step: int, member: TrainState) -> None:
         self.status.diverged[member.seed] = step

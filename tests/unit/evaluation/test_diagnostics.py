@@ -275,7 +275,7 @@ def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: st
     found: dict[str, float] = {}
     for index in range(2):
         look = experiment.probe.look(experiment.engine.state(index))
-        for diagnostic in experiment.diagnostics:
+        for diagnostic in experiment.diagnostics.values():
             found |= diagnostic(look)
     assert torch.equal(torch.get_rng_state(), noise)
     for old, new in zip(before, experiment.engine.members(), strict=True):
