@@ -1,4 +1,4 @@
-"""Whoever only looks never harms: a metric, a diagnostic or a picture that fails costs its own numbers only."""
+"""Observers never harm: a metric, diagnostic or picture that fails costs its own numbers only."""
 
 import json
 from collections.abc import Callable
