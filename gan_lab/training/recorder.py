@@ -22,9 +22,10 @@ from gan_lab.runs.status import Status, now
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
-from gan_lab.utils.files import atomic_write, truncate
+from gan_lab.utils.files import atomic_write
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest
+from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
 
