@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 
 import torch
-from benchmarks.measure import interleaved, once, peak_of
-from benchmarks.players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio, textbook
+
+from measure import interleaved, once, peak_of
+from players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio, textbook
 
 
 def one_run(device: torch.device, quick: bool) -> Iterator[Line]:
@@ -44,7 +45,7 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
         "dcgan 32x32": (image_size(32, 64), 2),
     }
     for kind, (overrides, steps) in kinds.items():
-        counts = (1, 8, 32) if quick else (1, 2, 4, 8, 16, 32)
+        counts: tuple[int, ...] = (1, 8, 32) if quick else (1, 2, 4, 8, 16, 32)
         if device.type == "cuda":
             counts, steps = (1, 4, 16, 64), steps * 10
         for count in counts:

@@ -5,15 +5,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.measure import interleaved
-from benchmarks.players import Line, Ours, experiment, image_size
 from PIL import Image
 
-from gan_lab.datasets.image_folder import image_folder
+from gan_lab.datasets.image_folder import load_image_folder
+from gan_lab.training.batches import Batches
+from measure import interleaved
+from players import Line, Ours, experiment, image_size
 
 SIZE = 64
 
@@ -25,14 +27,14 @@ def data(device: torch.device, quick: bool) -> Iterator[Line]:
         os.environ["GAN_LAB_CACHE"] = f"{folder}/cache"
         images = Path(folder, "images")
         with ProcessPoolExecutor() as pool:
-            list(pool.map(_draw, [images] * 100, range(0, count, count // 100), [count // 100] * 100))
+            list(pool.map(_write, [images] * 100, range(0, count, count // 100), [count // 100] * 100))
         words = ("dataset=image_folder", f"dataset.path={images}", f"dataset.size={SIZE}")
         networks = [word for word in image_size(SIZE, 64) if not word.startswith("dataset")]
         begun = time.perf_counter()
-        image_folder(str(images), SIZE)
+        load_image_folder(str(images), SIZE)
         built = time.perf_counter() - begun
         begun = time.perf_counter()
-        image_folder(str(images), SIZE)
+        load_image_folder(str(images), SIZE)
         opened = time.perf_counter() - begun
         yield {
             "what": f"{count:,} images",
@@ -60,9 +62,9 @@ def data(device: torch.device, quick: bool) -> Iterator[Line]:
             "ratio": found["memory"].median / found["map"].median,
         }
         steps = 64
-        batches = {"memory": made.batches, "map": mapped.batches}
+        sources = {"memory": made.batches, "map": mapped.batches}
         found = interleaved(
-            {name: lambda many, b=b: [b(step) for step in range(many)] for name, b in batches.items()},
+            {name: partial(_draw, batches) for name, batches in sources.items()},
             steps=steps,
             rounds=5,
             device=device,
@@ -74,7 +76,12 @@ def data(device: torch.device, quick: bool) -> Iterator[Line]:
         }
 
 
-def _draw(folder: Path, first: int, count: int) -> None:
+def _draw(batches: Batches, steps: int) -> None:
+    for step in range(steps):
+        batches(step)
+
+
+def _write(folder: Path, first: int, count: int) -> None:
     """Discs of any color and place: what they show does not matter, that they are files does."""
     place = folder / f"{first:07d}"
     place.mkdir(parents=True)

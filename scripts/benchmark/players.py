@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from benchmarks.measure import Timed
-from benchmarks.textbook import Textbook
 from hydra import compose, initialize_config_dir
 
 from gan_lab.training.build import Experiment, build_components, build_experiment, fresh_states
@@ -13,6 +11,8 @@ from gan_lab.training.engines import GAN
 from gan_lab.training.loop import training_loop
 from gan_lab.training.schedule import Schedule
 from gan_lab.utils.paths import config_dir
+from measure import Timed
+from textbook import Textbook
 
 Line = dict[str, Any]
 QUIET = ("metrics.every=0", "diagnostics.every=0")

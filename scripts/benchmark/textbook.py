@@ -60,9 +60,10 @@ class Textbook:
         )
         self.device, self.latent_size, self.bf16 = device, latent_size, bf16
         self.criterion = nn.BCELoss()
-        adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
-        self.g_optimizer = torch.optim.Adam(self.generator.parameters(), **adam)
-        self.d_optimizer = torch.optim.Adam(self.discriminator.parameters(), **adam)
+        self.g_optimizer, self.d_optimizer = (
+            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+            for network in (self.generator, self.discriminator)
+        )
         images = len(data.shape) == 3
         rows: Dataset[Any] = Pictures(data.data.cpu()) if images else TensorDataset(data.data.cpu())
         self.loader = DataLoader(

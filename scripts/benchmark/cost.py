@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.measure import interleaved
-from benchmarks.players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio
+
+from measure import interleaved
+from players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio
 
 
 def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
     """Share of a run's time that each thing the loop tells its observer takes, at default intervals."""
-    from gan_lab import train
+    from gan_lab import Study
     from gan_lab.training import recorder
 
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, _inside(Path(folder)), _timed(recorder.Recorder, spent):
-        run = train([f"steps={500 if quick else 3000}", "activation=elu", f"device={device.type}"])
+        run = Study().train([f"steps={500 if quick else 3000}", "activation=elu", f"device={device.type}"])
         for name, seconds in spent.items():
             yield {"what": name, "share of the run": seconds / run.status.seconds, "s": seconds}
         yield {

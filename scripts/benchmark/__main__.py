@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""gan-lab against the textbook loop, on this machine: scripts/benchmark.py [--quick] [--json] [ROWS...]"""
+"""Time gan-lab against the textbook loop: python scripts/benchmark [--quick] [--json] [ROWS...]"""
 
 import argparse
 import json
@@ -10,10 +9,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from benchmarks.rows import ROWS
 
 from gan_lab.runs.status import versions
 from gan_lab.utils.devices import describe_device, select_device
+from rows import ROWS
 
 
 def main() -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import torch
-from benchmarks.cost import activations, machine, overhead, startup
-from benchmarks.data import data
-from benchmarks.players import Line
-from benchmarks.speed import one_run, seeds, sweep
+
+from cost import activations, machine, overhead, startup
+from data import data
+from players import Line
+from speed import one_run, seeds, sweep
 
 ROWS: dict[str, Callable[[torch.device, bool], Iterator[Line]]] = {
     "one_run": one_run,
