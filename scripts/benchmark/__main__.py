@@ -3,54 +3,68 @@
 import argparse
 import json
 import sys
-from pathlib import Path
+import traceback
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 
 from gan_lab.runs.status import versions
 from gan_lab.utils.devices import describe_device, select_device
-from rows import ROWS
+from loops import Line
+from rows import ROWS, requirements
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python scripts/benchmark", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"some of {', '.join(ROWS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and sizes, under three minutes")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON at the end instead of lines")
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args()
-    unknown = sorted(set(given.rows) - set(ROWS))
+    arguments = parser.parse_args()
+    names = list(dict.fromkeys(arguments.rows)) or list(ROWS)
+    unknown = sorted(set(names) - set(ROWS))
     if unknown:
         parser.error(f"rows must be some of {', '.join(ROWS)}, got {', '.join(unknown)}")
-    device = select_device(given.device)
-    found: dict[str, Any] = {
+    device = select_device(arguments.device)
+    lacking = requirements(names, device, arguments.quick)
+    if lacking:
+        parser.error("; ".join(lacking))
+    results: dict[str, Any] = {
         "device": describe_device(device),
         "threads": torch.get_num_threads(),
         "versions": versions(),
-        "quick": given.quick,
-        "rows": {},
+        "quick": arguments.quick,
+        "rows": {name: [] for name in names},
+        "failed": {},
     }
-    if not given.json:
-        print(f"{found['device']}, " + ", ".join(f"{n} {v}" for n, v in found["versions"].items()))
-    for name in given.rows or ROWS:
-        lines = []
-        if not given.json:
-            print(f"\n{name}: {(ROWS[name].__doc__ or '').strip()}", flush=True)
-        for line in ROWS[name](device, given.quick):
-            lines.append(line)
-            if not given.json:
-                print("  " + _row(line), flush=True)
-        found["rows"][name] = lines
-    if given.json:
-        print(json.dumps(found, indent=2))
+    if not arguments.json:
+        print(f"{results['device']}, " + ", ".join(f"{n} {v}" for n, v in results["versions"].items()))
+    try:
+        _measure(device, results, silent=arguments.json)
+    finally:  # an interruption loses nothing of what has been measured
+        if arguments.json:
+            print(json.dumps(results, indent=2))
+    sys.exit(bool(results["failed"]))
 
 
-def _row(line: dict[str, Any]) -> str:
-    rest = ", ".join(f"{n} {v:.3g}" for n, v in line.items() if n != "what")
-    return f"{line['what']:58} {rest}"
+def _measure(device: torch.device, results: dict[str, Any], *, silent: bool) -> None:
+    """Measure row after row into the results; one that fails does not stop the others."""
+    for name, lines in results["rows"].items():
+        if not silent:
+            print(f"\n{name}: {ROWS[name].__doc__}", flush=True)
+        try:
+            for line in ROWS[name](device, results["quick"]):
+                lines.append(line)
+                if not silent:
+                    print("  " + _format(line), flush=True)
+        except Exception as error:
+            traceback.print_exc()
+            results["failed"][name] = f"{type(error).__name__}: {error}"
+
+
+def _format(line: Line) -> str:
+    numbers = ", ".join(f"{name} {value:.3g}" for name, value in line.items() if name != "what")
+    return f"{line['what']:58} {numbers}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Rows of the benchmark: what gan-lab's own parts cost, and how far it is from what the machine can do."""
+"""Rows of the benchmark: what gan-lab's parts cost, and how far it is from what the machine can do."""
 
+import inspect
 import os
 import statistics
 import subprocess
@@ -13,54 +14,50 @@ from typing import Any
 
 import torch
 
+from loops import ACTIVATIONS, QUIET, GanLabLoop, Line, build, dcgan, ratio
 from measure import interleaved
-from players import ACTIVATIONS, QUIET, Line, Ours, experiment, image_size, ratio
 
 
 def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Share of a run's time that each thing the loop tells its observer takes, at default intervals."""
+    """Share of a run's time that each call of the loop's callback takes, at default intervals."""
     from gan_lab import Study
-    from gan_lab.training import recorder
+    from gan_lab.training.recorder import Recorder
 
-    spent: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder, _inside(Path(folder)), _timed(recorder.Recorder, spent):
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder, _working_in(Path(folder)), _timed(Recorder, seconds):
         run = Study().train([f"steps={500 if quick else 3000}", "activation=elu", f"device={device.type}"])
-        for name, seconds in spent.items():
-            yield {"what": name, "share of the run": seconds / run.status.seconds, "s": seconds}
-        yield {
-            "what": "all of it",
-            "share of the run": sum(spent.values()) / run.status.seconds,
-            "s": sum(spent.values()),
-        }
+    seconds["all of it"] = sum(seconds.values())
+    for name, spent in seconds.items():
+        yield {"what": name, "share of the run": spent / run.status.seconds, "s": spent}
 
 
 def machine(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Floating-point operations of a step a second, as a share of what matrix products reach in between."""
+    """Floating-point operations per second of a step, as a share of what matrix products reach in between."""
     from torch.utils.flop_counter import FlopCounterMode
 
     n = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(n, n, device=device) for _ in range(2))
     kinds = {
-        "dcgan 16x16": (image_size(16, 32), 10),
+        "dcgan 16x16": (dcgan(16, 32), 10),
         "ring mlp, 32 seeds": (("dataset=ring", "model=mlp", "seeds=32"), 6),
-        "dcgan 32x32": (image_size(32, 64), 2),
+        "dcgan 32x32": (dcgan(32, 64), 2),
     }
-    for kind, (overrides, steps) in list(kinds.items())[: 1 if quick else None]:
-        many = steps * (20 if device.type == "cuda" else 1)
-        ours = Ours(experiment(device, *overrides))
+    for kind, (overrides, cpu_steps) in list(kinds.items())[: 1 if quick else None]:
+        steps = cpu_steps * (20 if device.type == "cuda" else 1)
+        loop = GanLabLoop(build(device, *overrides))
         with FlopCounterMode(display=False) as counter:
-            ours.run(1)
+            loop.run(1)
         flops = counter.get_total_flops()
-        found = interleaved(
-            {"ours": ours.run, "product": lambda _: torch.mm(a, b)},
-            steps=many,
+        timings = interleaved(
+            {"gan-lab": loop.run, "product": lambda _: torch.mm(a, b)},
+            steps=steps,
             rounds=5 if quick else 15,
             device=device,
         )
-        reached, possible = flops * many / found["ours"].median, 2 * n**3 / found["product"].median
+        reached, possible = flops * steps / timings["gan-lab"].median, 2 * n**3 / timings["product"].median
         yield {
             "what": kind,
-            "GFLOP a step": flops / 1e9,
+            "GFLOP per step": flops / 1e9,
             "GFLOP/s": reached / 1e9,
             "matrix product GFLOP/s": possible / 1e9,
             "share": reached / possible,
@@ -70,42 +67,41 @@ def machine(device: torch.device, quick: bool) -> Iterator[Line]:
 def startup(device: torch.device, quick: bool) -> Iterator[Line]:
     """Seconds until each command is done."""
     with tempfile.TemporaryDirectory() as folder:
-        small = ["train", "steps=1", "samples.every=0", *QUIET, f"device={device.type}"]
+        one_step = ["train", "steps=1", "samples.every=0", *QUIET, f"device={device.type}"]
         for name, words in (
             ("gan-lab --help", ["--help"]),
             ("gan-lab train --cfg job", ["train", "--cfg", "job"]),
-            ("first step (a run of one step)", small),
-            ("the same again, finished", small),
+            ("first step (a run of one step)", one_step),
+            ("the same again, finished", one_step),
         ):
             command = [sys.executable, "-m", "gan_lab", *words]
-            repeats = 1 if quick or "first" in name else 3
             seconds = []
-            for _ in range(repeats):
-                begun = time.perf_counter()
+            for _ in range(1 if quick or "first" in name else 3):
+                start = time.perf_counter()
                 subprocess.run(command, cwd=folder, check=True, capture_output=True)
-                seconds.append(time.perf_counter() - begun)
+                seconds.append(time.perf_counter() - start)
             yield {"what": name, "s": statistics.median(seconds)}
 
 
 def activations(device: torch.device, quick: bool) -> Iterator[Line]:
     """A whole step with each activation in both networks, relative to ReLU."""
-    names = ("relu", *(n for n in ACTIVATIONS if n != "relu"))
+    names = ("relu", *(name for name in ACTIVATIONS if name != "relu"))
     if not quick:
         names += ("identity", "selu", "gelu", "silu", "mish", "snake")
-    made = {n: Ours(experiment(device, *image_size(16, 32), f"activation={n}")) for n in names}
+    loops = {name: GanLabLoop(build(device, *dcgan(16, 32), f"activation={name}")) for name in names}
     steps = 10 if device.type == "cpu" else 100
-    found = interleaved(
-        {n: ours.run for n, ours in made.items()},
+    timings = interleaved(
+        {name: loop.run for name, loop in loops.items()},
         steps=steps,
         rounds=3 if quick else 7,
         device=device,
     )
-    for name in names:
-        yield {"what": name, "ms": 1e3 * found[name].median / steps, **ratio(found[name], found["relu"])}
+    for name, timing in timings.items():
+        yield {"what": name, "ms": 1e3 * timing.median / steps, **ratio(timing, timings["relu"])}
 
 
 @contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def _working_in(folder: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -115,25 +111,27 @@ def _inside(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _timed(kind: type, spent: dict[str, float]) -> Iterator[None]:
-    """Add up the seconds inside each of an observer's methods."""
-    names = ("numbers", "samples", "metrics", "diagnostics", "checkpoint", "step")
-    plain = {name: getattr(kind, name) for name in names}
+def _timed(recorder: type, seconds: dict[str, float]) -> Iterator[None]:
+    """Add up the seconds inside each method through which the loop calls a recorder."""
+    from gan_lab.training.loop import Callback
 
-    def wrapped(name: str) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            begun = time.perf_counter()
+    names = [name for name, _ in inspect.getmembers(Callback, inspect.isfunction) if not name.startswith("_")]
+    originals = {name: getattr(recorder, name) for name in names}
+
+    def timed(name: str) -> Callable[..., Any]:
+        def method(*arguments: Any, **keywords: Any) -> Any:
+            start = time.perf_counter()
             try:
-                return plain[name](*args)
+                return originals[name](*arguments, **keywords)
             finally:
-                spent[name] = spent.get(name, 0.0) + time.perf_counter() - begun
+                seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
-        return call
+        return method
 
     for name in names:
-        setattr(kind, name, wrapped(name))
+        setattr(recorder, name, timed(name))
     try:
         yield
     finally:
-        for name, method in plain.items():
-            setattr(kind, name, method)
+        for name, method in originals.items():
+            setattr(recorder, name, method)

@@ -1,4 +1,4 @@
-"""Timing of two or more things against each other: interleaved, warmed up, medians and their spread."""
+"""Timing of two or more calls against each other: interleaved, warmed up, medians and their spread."""
 
 import multiprocessing
 import resource
@@ -14,8 +14,8 @@ import torch
 
 
 @dataclass(frozen=True)
-class Timed:
-    """Seconds a call: median over rounds, and the smallest and largest."""
+class Timing:
+    """Seconds per call: median over rounds, smallest and largest."""
 
     median: float
     low: float
@@ -23,34 +23,34 @@ class Timed:
 
 
 def interleaved(
-    work: Mapping[str, Callable[[int], object]], *, steps: int, rounds: int, device: torch.device
-) -> dict[str, Timed]:
-    """``steps`` of each thing in every round, in turn: what the machine does meanwhile hits all alike."""
-    for call in work.values():  # once to warm up
+    calls: Mapping[str, Callable[[int], object]], *, steps: int, rounds: int, device: torch.device
+) -> dict[str, Timing]:
+    """Time ``steps`` steps of each call in every round, in turn: other load on the machine hits all alike."""
+    for call in calls.values():  # once to warm up
         call(steps)
-    seconds: dict[str, list[float]] = {name: [] for name in work}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        for name, call in work.items():
-            seconds[name].append(once(call, steps, device))
-    return {name: Timed(statistics.median(s), min(s), max(s)) for name, s in seconds.items()}
+        for name, call in calls.items():
+            seconds[name].append(seconds_of(call, steps, device))
+    return {name: Timing(statistics.median(s), min(s), max(s)) for name, s in seconds.items()}
 
 
-def once(call: Callable[[int], object], steps: int, device: torch.device) -> float:
-    """Seconds of so many steps, with everything that they have queued on the device."""
-    _wait(device)
-    begun = time.perf_counter()
+def seconds_of(call: Callable[[int], object], steps: int, device: torch.device) -> float:
+    """Seconds of so many steps, including all that they have queued on the device."""
+    _synchronize(device)
+    start = time.perf_counter()
     call(steps)
-    _wait(device)
-    return time.perf_counter() - begun
+    _synchronize(device)
+    return time.perf_counter() - start
 
 
-def peak_of(call: Callable[..., object], *arguments: object) -> int:
-    """The most bytes that a process of its own has held at a time which did nothing but this call."""
+def peak_memory(call: Callable[..., object], *arguments: object) -> int:
+    """Peak resident bytes of a fresh process that makes only this call."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_peak, call, arguments).result()
+        return pool.submit(_peak_after, call, arguments).result()
 
 
-def _peak(call: Callable[..., object], arguments: tuple[object, ...]) -> int:
+def _peak_after(call: Callable[..., object], arguments: tuple[object, ...]) -> int:
     call(*arguments)
     status = Path("/proc/self/status")
     if status.exists():  # Linux counts what the parent held into ru_maxrss
@@ -60,6 +60,6 @@ def _peak(call: Callable[..., object], arguments: tuple[object, ...]) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

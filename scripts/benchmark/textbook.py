@@ -1,7 +1,7 @@
 """The loop that users would otherwise write: PyTorch's DCGAN tutorial, one run at a time.
 
-DataLoader with PIL transforms and two workers, a Sigmoid and BCELoss, Adam, `.item()` on every loss in
-every step. Networks, batch, data, learning rate, device and threads are gan-lab's own, so that only the
+It has a DataLoader with PIL transforms and two workers, a Sigmoid and BCELoss, Adam, and `.item()` on every
+loss in every step. Networks, batch, data, learning rate, device and threads are gan-lab's, so that only the
 loop differs.
 """
 
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 
-class Pictures(Dataset[Tensor]):
-    """Images as files give them: PIL, then Resize, ToTensor and Normalize for each one, each time."""
+class DecodedImages(Dataset[Tensor]):
+    """Images as tutorials read them: PIL, then Resize, ToTensor and Normalize at each access."""
 
     def __init__(self, pixels: Tensor) -> None:
         from torchvision import transforms
 
-        self.pictures = [Image.fromarray(np.asarray(image.permute(1, 2, 0).squeeze(-1))) for image in pixels]
+        self.images = [Image.fromarray(np.asarray(image.permute(1, 2, 0).squeeze(-1))) for image in pixels]
         size, channels = pixels.shape[-1], pixels.shape[1]
         self.transform = transforms.Compose(
             [
@@ -34,19 +34,19 @@ class Pictures(Dataset[Tensor]):
         )
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        out: Tensor = self.transform(self.pictures[index])
-        return out
+        image: Tensor = self.transform(self.images[index])
+        return image
 
 
-class Textbook:
-    """One generator and one discriminator, trained as tutorials do."""
+class TextbookLoop:
+    """Trains one generator and one discriminator as tutorials do."""
 
     def __init__(
         self,
-        pair: Any,
+        gan: Any,
         data: Any,
         *,
         batch_size: int,
@@ -55,8 +55,8 @@ class Textbook:
         bf16: bool = False,
     ) -> None:
         self.generator, self.discriminator = (
-            deepcopy(pair.generator).to(device),
-            deepcopy(pair.discriminator).to(device),
+            deepcopy(gan.generator).to(device),
+            deepcopy(gan.discriminator).to(device),
         )
         self.device, self.latent_size, self.bf16 = device, latent_size, bf16
         self.criterion = nn.BCELoss()
@@ -65,7 +65,7 @@ class Textbook:
             for network in (self.generator, self.discriminator)
         )
         images = len(data.shape) == 3
-        rows: Dataset[Any] = Pictures(data.data.cpu()) if images else TensorDataset(data.data.cpu())
+        rows: Dataset[Any] = DecodedImages(data.data.cpu()) if images else TensorDataset(data.data.cpu())
         self.loader = DataLoader(
             rows,
             batch_size=batch_size,
@@ -85,7 +85,7 @@ class Textbook:
                 yield batch if isinstance(batch, Tensor) else batch[0]
 
     def close(self) -> None:
-        """End the loader's workers, which would wait beside whatever is timed next."""
+        """End the loader's workers, which would otherwise run beside what is timed next."""
         self._batches.close()
         self.loader._iterator = None
 
