@@ -8,8 +8,11 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.helpers.killing import Starter, differences, traces
 
 OPERATIONS = ("fsync", "replace", "rename", "unlink", "mkdir")
 
@@ -32,9 +35,9 @@ def die_before(number: int, notes: Path) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             result = original(*arguments, **named)
             if name == "fsync":
-                file_now = os.fstat(arguments[0])
+                status = os.fstat(arguments[0])
                 with (notes / "synced").open("a") as file:
-                    file.write(json.dumps([file_now.st_ino, file_now.st_size]) + "\n")
+                    file.write(json.dumps([status.st_ino, status.st_size]) + "\n")
             return result
 
         return operation
@@ -49,14 +52,37 @@ def operations(notes: Path) -> int:
 
 def lose_power(folder: Path, notes: Path) -> list[str]:
     """Cut every file down to what was synced of it, the worst that a disk may do; returns their names."""
-    said = (notes / "synced").read_text() if (notes / "synced").exists() else ""
-    synced = dict(json.loads(line) for line in said.splitlines())
+    text = (notes / "synced").read_text() if (notes / "synced").exists() else ""
+    synced = dict(json.loads(line) for line in text.splitlines())
     lost = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            now = path.stat()
-            kept = min(synced.get(now.st_ino, 0), now.st_size)
-            if kept < now.st_size:
+            status = path.stat()
+            kept = min(synced.get(status.st_ino, 0), status.st_size)
+            if kept < status.st_size:
                 os.truncate(path, kept)
                 lost.append(path.name)
     return lost
+
+
+def dies_and_resumes(
+    starter: Starter,
+    words: tuple[str, ...],
+    expected: dict[str, object],
+    number: int,
+    root: Path,
+    *,
+    power: bool,
+) -> list[str]:
+    """What differs after a run died before its operation of this number and was started again."""
+    folder, notes, output = (root / f"{name}_{number}" for name in ("run", "notes", "output"))
+    output.mkdir()
+    process = starter.start(folder, words, partial(die_before, number, notes), output)
+    process.join(120)
+    assert process.exitcode == -9, (output / "err").read_text()
+    if power:
+        lose_power(folder, notes)
+    second = starter.start(folder, words, output=output)
+    second.join(120)
+    assert second.exitcode == 0, (output / "err").read_text()
+    return differences(expected, traces(folder))

@@ -1,7 +1,7 @@
 """Runs that are stopped at any instant and started again, compared bit by bit with one that never was.
 
 Processes come from a fork server that has imported everything once: what is killed is a real process, and
-starting one takes a tenth of a second instead of four. `scripts/kill_test` goes on for hours.
+starting one takes a tenth of a second instead of four. `scripts/kill_test` can do so for hours.
 """
 
 import contextlib
@@ -33,6 +33,17 @@ EXIT_CODES = {
 }
 
 
+PRELOADED = [
+    "gan_lab.cli.training",
+    "gan_lab.training.run",
+    "torch._dynamo",
+    "torchvision.utils",
+    "sklearn.datasets",
+    "matplotlib.figure",
+    "scipy.stats",
+]
+
+
 @dataclass
 class Tally:
     """kills: signals that met a living process; phases: how far it was; differing: what was not the same."""
@@ -49,25 +60,19 @@ class Starter:
     def __init__(self) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         self._context = multiprocessing.get_context("forkserver")
-        needed = [
-            "gan_lab.cli.training",
-            "gan_lab.training.run",
-            "torch._dynamo",
-            "torchvision.utils",
-            "sklearn.datasets",
-        ]
-        self._context.set_forkserver_preload([*needed, "matplotlib.figure", "scipy.stats", __name__])
+        # Not this module: older fork servers lack our path, and find torch-fidelity's package `tests`.
+        self._context.set_forkserver_preload(PRELOADED)
 
     def start(
         self,
         folder: Path,
         words: tuple[str, ...],
         prepare: Callable[[], object] | None = None,
-        said: Path | None = None,
+        output: Path | None = None,
     ) -> BaseProcess:
-        """prepare: called in the process before it trains; said: folder of its `out` and `err`."""
+        """prepare: called in the process before it trains; output: folder of its `out` and `err`."""
         folder.mkdir(parents=True, exist_ok=True)
-        process = self._context.Process(target=_train, args=(folder, words, prepare, said or folder))
+        process = self._context.Process(target=_train, args=(folder, words, prepare, output or folder))
         process.start()
         return process
 
@@ -104,49 +109,49 @@ def signal_at_step(step: int, number: int) -> None:
     at_step(step, lambda: os.kill(os.getpid(), number))
 
 
-def _train(folder: Path, words: tuple[str, ...], prepare: Callable[[], object] | None, said: Path) -> None:
+def _train(folder: Path, words: tuple[str, ...], prepare: Callable[[], object] | None, output: Path) -> None:
     from gan_lab.cli import main
 
     if prepare is not None:
         prepare()
     os.chdir(folder)
     with (
-        (said / "out").open("a") as out,
-        (said / "err").open("a") as err,
+        (output / "out").open("a") as out,
+        (output / "err").open("a") as err,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
         main(["train", *words])
 
 
-def kill_again_and_again(
-    starter: Starter, words: tuple[str, ...], kills: int, chance: random.Random, place: Path
+def kill_repeatedly(
+    starter: Starter, words: tuple[str, ...], kills: int, rng: random.Random, root: Path
 ) -> Tally:
     """Kill runs of one configuration so many times in all, and compare each with one that was not killed."""
     words = (*words, *EVERYTHING_OFTEN)
-    starter.finish(place / "reference", words)  # also warms the fork server up
-    life = starter.finish(place / "timed", words)
-    expected = traces(place / "reference")
+    starter.finish(root / "reference", words)  # also warms the fork server up
+    life = starter.finish(root / "timed", words)
+    expected = traces(root / "reference")
     tally = Tally()
-    assert not differences(expected, traces(place / "timed"))
+    assert not differences(expected, traces(root / "timed"))
     while sum(tally.kills.values()) < kills:
-        folder = place / f"run_{tally.runs}"
-        for _ in range(chance.randint(1, 4)):
-            _kill_once(starter.start(folder, words), folder, life, chance, tally)
+        folder = root / f"run_{tally.runs}"
+        for _ in range(rng.randint(1, 4)):
+            _kill_once(starter.start(folder, words), folder, life, rng, tally)
         starter.finish(folder, words)
         tally.runs += 1
-        tally.differing += [f"{folder.name}: {what}" for what in differences(expected, traces(folder))]
+        tally.differing += [f"{folder.name}: {name}" for name in differences(expected, traces(folder))]
     return tally
 
 
-def _kill_once(process: BaseProcess, folder: Path, life: float, chance: random.Random, tally: Tally) -> None:
-    number = chance.choice(SIGNALS)
-    if chance.random() < 0.5:  # starting takes longer than training does
-        while process.is_alive() and (_status(folder) or {}).get("state") != "running":
+def _kill_once(process: BaseProcess, folder: Path, life: float, rng: random.Random, tally: Tally) -> None:
+    number = rng.choice(SIGNALS)
+    if rng.random() < 0.5:  # starting takes longer than training does
+        while process.is_alive() and (read_status(folder) or {}).get("state") != "running":
             process.join(0.01)
-        process.join(chance.uniform(0, 0.3 * life))
+        process.join(rng.uniform(0, 0.3 * life))
     else:
-        process.join(chance.uniform(0, 1.05 * life))
+        process.join(rng.uniform(0, 1.05 * life))
     if process.exitcode is not None:
         return
     assert process.pid is not None
@@ -156,34 +161,34 @@ def _kill_once(process: BaseProcess, folder: Path, life: float, chance: random.R
         return
     assert process.exitcode in EXIT_CODES[number], (process.exitcode, (folder / "err").read_text())
     tally.kills[number.name] += 1
-    status = _status(folder)
+    status = read_status(folder)
     tally.phases[_phase(folder, status)] += 1
     if process.exitcode == 128 + number and status is not None and status["state"] == "interrupted":
-        steps = {line["step"] for line in _lines(folder)}
+        steps = {line["step"] for line in read_lines(folder)}
         assert not steps or max(steps) == status["step"], "what was done is not all in the checkpoint"
 
 
 def _phase(folder: Path, status: dict[str, Any] | None) -> str:
     if status is None:
         return "before the first step"
-    steps = max([line["step"] for line in _lines(folder)], default=0)
+    steps = max([line["step"] for line in read_lines(folder)], default=0)
     if steps == status["steps"]:
         return "after the last step"
     return f"in steps {steps // 10 * 10} to {steps // 10 * 10 + 9}"
 
 
-def _run(folder: Path) -> Path:
-    (found,) = folder.glob("outputs/*/*/status.json")
-    return found.parent
+def run_folder(folder: Path) -> Path:
+    (path,) = folder.glob("outputs/*/*/status.json")
+    return path.parent
 
 
-def _status(folder: Path) -> dict[str, Any] | None:
-    found = list(folder.glob("outputs/*/*/status.json"))
-    return json.loads(found[0].read_text()) if found else None
+def read_status(folder: Path) -> dict[str, Any] | None:
+    paths = list(folder.glob("outputs/*/*/status.json"))
+    return json.loads(paths[0].read_text()) if paths else None
 
 
-def _lines(folder: Path) -> list[dict[str, Any]]:
-    path = _run(folder) / "seed_0" / "stats.jsonl"
+def read_lines(folder: Path) -> list[dict[str, Any]]:
+    path = run_folder(folder) / "seed_0" / "stats.jsonl"
     text = path.read_text() if path.exists() else ""
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
@@ -192,22 +197,22 @@ def traces(folder: Path) -> dict[str, Any]:
     """Everything that a run leaves behind and that must not depend on when it was stopped."""
     import torch
 
-    run = _run(folder)
-    found: dict[str, Any] = {}
+    run = run_folder(folder)
+    trace: dict[str, Any] = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         if path.suffix in (".png", ".jsonl", ".safetensors") or path.name in ("results.json", "config.yaml"):
-            found[name] = path.read_bytes()
+            trace[name] = path.read_bytes()
         elif path.suffix == ".tmp":
-            found[name] = "left over"
+            trace[name] = "left over"
     last = sorted((run / "checkpoint").glob("step_*.pt"))[-1]
-    found[last.name] = _flat(torch.load(last, weights_only=True))
+    trace[last.name] = _flat(torch.load(last, weights_only=True))
     for seed in run.glob("seed_*"):
-        found[f"{seed.name} in TensorBoard"] = events(seed)
-    status = _status(folder)
+        trace[f"{seed.name} in TensorBoard"] = events(seed)
+    status = read_status(folder)
     assert status is not None
-    found["status"] = {key: status[key] for key in ("state", "step", "steps", "seeds", "diverged")}
-    return found
+    trace["status"] = {key: status[key] for key in ("state", "step", "steps", "seeds", "diverged")}
+    return trace
 
 
 def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -217,12 +222,12 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     accumulator.Reload()
     tags = accumulator.Tags()
-    found = {
+    scalars = {
         tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
         for tag in tags["scalars"]
         if not tag.startswith("speed/")
     }
-    return found | {tag: [(image.step, 0.0) for image in accumulator.Images(tag)] for tag in tags["images"]}
+    return scalars | {tag: [(image.step, 0.0) for image in accumulator.Images(tag)] for tag in tags["images"]}
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
@@ -234,7 +239,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {name: value.contiguous().numpy().tobytes() if hasattr(value, "numpy") else value}
 
 
-def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def differences(expected: dict[str, Any], trace: dict[str, Any]) -> list[str]:
     """Names of what is missing, added, or not the same."""
-    names = sorted(expected.keys() | found.keys())
-    return [name for name in names if repr(expected.get(name)) != repr(found.get(name))]
+    names = sorted(expected.keys() | trace.keys())
+    return [name for name in names if repr(expected.get(name)) != repr(trace.get(name))]

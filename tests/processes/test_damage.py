@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.experiments import TINY_POINTS
-from tests.helpers.killing import EVERYTHING_OFTEN, Starter, _run, differences, traces
+from tests.helpers.killing import EVERYTHING_OFTEN, Starter, differences, run_folder, traces
 
 WORDS = (*TINY_POINTS, *EVERYTHING_OFTEN)
 
@@ -41,12 +41,12 @@ def test_the_checkpoint_before_a_damaged_one_is_used(
     damage: str, starter: Starter, expected: dict[str, object], tmp_path: Path
 ) -> None:
     starter.stop(tmp_path, WORDS, 30, signal.SIGKILL)
-    DAMAGES[damage](_run(tmp_path) / "checkpoint" / "step_00000028.pt")
+    DAMAGES[damage](run_folder(tmp_path) / "checkpoint" / "step_00000028.pt")
     (tmp_path / "err").write_text("")
     starter.finish(tmp_path, WORDS)
     (warning,) = (tmp_path / "err").read_text().splitlines()
     assert warning.endswith("step_00000028.pt is damaged: going on from the checkpoint before it")
-    assert "from step 21 to 40" in (_run(tmp_path) / "train.log").read_text()
+    assert "from step 21 to 40" in (run_folder(tmp_path) / "train.log").read_text()
     assert not differences(expected, traces(tmp_path))
 
 
@@ -54,13 +54,13 @@ def test_new_checkpoints_count_where_all_old_ones_are_damaged(
     starter: Starter, expected: dict[str, object], tmp_path: Path
 ) -> None:
     starter.stop(tmp_path, WORDS, 30, signal.SIGKILL)
-    for path in (_run(tmp_path) / "checkpoint").glob("step_*.pt"):
+    for path in (run_folder(tmp_path) / "checkpoint").glob("step_*.pt"):
         flip(path)
     (tmp_path / "err").write_text("")
     starter.stop(tmp_path, WORDS, 16, signal.SIGKILL)
     assert "step_00000021.pt is damaged: starting from the beginning" in (tmp_path / "err").read_text()
     starter.finish(tmp_path, WORDS)
-    assert "from step 14 to 40" in (_run(tmp_path) / "train.log").read_text()
+    assert "from step 14 to 40" in (run_folder(tmp_path) / "train.log").read_text()
     assert not differences(expected, traces(tmp_path))
 
 
@@ -87,7 +87,7 @@ def test_a_disk_with_so_little_room_is_said_in_one_sentence(
             file.write(bytes(4096))
     with filler.open("r+b") as file:
         file.truncate(filler.stat().st_size - room * 1024)
-    process = starter.start(small_disk, WORDS, said=tmp_path)
+    process = starter.start(small_disk, WORDS, output=tmp_path)
     process.join(60)
     assert process.exitcode in (1, 2)
     (sentence,) = (tmp_path / "err").read_text().splitlines()

@@ -14,11 +14,11 @@ from tests.helpers.experiments import TINY_POINTS
 from tests.helpers.killing import (
     EVERYTHING_OFTEN,
     Starter,
-    _lines,
-    _run,
-    _status,
     differences,
     events,
+    read_lines,
+    read_status,
+    run_folder,
     traces,
 )
 
@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def wait_for_lines(folder: Path, number: int) -> None:
     """Until the run has a checkpoint and so many lines in its log."""
     deadline = time.monotonic() + 90
-    while _status(folder) is None or len(_lines(folder)) < number:
+    while read_status(folder) is None or len(read_lines(folder)) < number:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -78,7 +78,7 @@ def test_a_full_disk_costs_nothing_but_time(
     filler = fill(small_disk)
     process.join(60)
     assert process.exitcode == 1, (folder / "err").read_text()
-    checkpoints = sorted((_run(folder) / "checkpoint").glob("step_*.pt"))
+    checkpoints = sorted((run_folder(folder) / "checkpoint").glob("step_*.pt"))
     assert checkpoints
     for path in checkpoints:
         subprocess.run(
@@ -133,7 +133,7 @@ def test_a_folder_that_vanishes_is_said(starter: Starter, tmp_path: Path) -> Non
     process = starter.start(tmp_path, WORDS)
     wait_for_lines(tmp_path, 30)
     (tmp_path / "err").write_text("")
-    _run(tmp_path).rename(tmp_path / "elsewhere")
+    run_folder(tmp_path).rename(tmp_path / "elsewhere")
     process.join(60)
     assert process.exitcode == 1
     assert "No such file or directory" in said(tmp_path)
@@ -149,13 +149,13 @@ def test_a_clock_that_goes_backwards_doubles_nothing(
     process.join()
     # As if the first sitting had been tomorrow.
     tomorrow = int(time.time()) + 86_400
-    for path in _run(tmp_path).glob("seed_*/events.out.tfevents.*"):
+    for path in run_folder(tmp_path).glob("seed_*/events.out.tfevents.*"):
         _, rest = path.name.removeprefix("events.out.tfevents.").split(".", 1)
         path.rename(path.with_name(f"events.out.tfevents.{tomorrow}.{rest}"))
         os.utime(path.with_name(f"events.out.tfevents.{tomorrow}.{rest}"), (tomorrow, tomorrow))
     starter.finish(tmp_path, WORDS)
     assert not differences(expected, traces(tmp_path))
-    steps = [step for step, _ in events(_run(tmp_path) / "seed_0")["loss/generator"]]
+    steps = [step for step, _ in events(run_folder(tmp_path) / "seed_0")["loss/generator"]]
     assert steps == list(range(1, 401))
 
 
@@ -168,16 +168,16 @@ def test_damaged_checkpoints_are_named_and_the_bits_are_the_same(
     assert process.pid is not None
     os.kill(process.pid, 9)
     process.join()
-    newest_first = sorted((_run(tmp_path) / "checkpoint").glob("step_*.pt"), reverse=True)
+    newest_first = sorted((run_folder(tmp_path) / "checkpoint").glob("step_*.pt"), reverse=True)
     for path in newest_first[:damaged]:
         path.write_bytes(path.read_bytes()[:-7])
-    (_run(tmp_path) / ".status.json.4711.tmp").write_text("half a sta")
+    (run_folder(tmp_path) / ".status.json.4711.tmp").write_text("half a sta")
     (tmp_path / "err").write_text("")
     starter.finish(tmp_path, WORDS)
     warned = (tmp_path / "err").read_text()
     for path in newest_first[:damaged]:
         assert f"{path.name} is damaged" in warned
-    log = (_run(tmp_path) / "train.log").read_text()
+    log = (run_folder(tmp_path) / "train.log").read_text()
     assert f"{newest_first[0].name} is damaged" in log
     if damaged == 2:
         assert "from step 0 to 400" in log.splitlines()[-2]
@@ -189,7 +189,7 @@ def test_what_is_missing_after_the_last_checkpoint_is_made_up(
 ) -> None:
     """As a kill between the last checkpoint and the end leaves it."""
     starter.finish(tmp_path, WORDS)
-    run = _run(tmp_path)
+    run = run_folder(tmp_path)
     status = json.loads((run / "status.json").read_text())
     (run / "status.json").write_text(json.dumps({**status, "state": "running", "step": 399}))
     for seed in ("seed_0", "seed_1"):

@@ -8,26 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS
+from tests.helpers.experiments import TINY_POINTS
+from tests.helpers.kill_runs import KILLED
 from tests.helpers.killing import (
     EVERYTHING_OFTEN,
     Starter,
-    _lines,
-    _status,
     differences,
-    kill_again_and_again,
+    kill_repeatedly,
+    read_lines,
+    read_status,
     traces,
 )
 
-IMAGES = (*TINY_IMAGES, "features=raw", "metric=[kid,sliced_wasserstein]")
 
-
-@pytest.mark.parametrize(("words", "kills"), [(TINY_POINTS, 16), (IMAGES, 8)], ids=["points", "images"])
-def test_killed_runs_end_in_the_same_bits(
-    words: tuple[str, ...], kills: int, starter: Starter, tmp_path: Path
-) -> None:
-    chance = random.Random(os.environ.get("KILL_SEED", "gan-lab"))
-    tally = kill_again_and_again(starter, words, kills, chance, tmp_path)
+@pytest.mark.parametrize(("name", "kills"), [("points", 16), ("images", 8)])
+def test_killed_runs_end_in_the_same_bits(name: str, kills: int, starter: Starter, tmp_path: Path) -> None:
+    rng = random.Random(os.environ.get("KILL_SEED", "gan-lab"))
+    tally = kill_repeatedly(starter, KILLED[name], kills, rng, tmp_path)
     assert sum(tally.kills.values()) >= kills
     assert tally.kills["SIGKILL"] > 0
     assert not tally.differing
@@ -51,7 +48,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_still_goes_on(starter: Starte
     starter.finish(tmp_path / "reference", words)
     process = starter.start(tmp_path / "stopped", words)
     deadline = time.monotonic() + 60
-    while _status(tmp_path / "stopped") is None or len(_lines(tmp_path / "stopped")) < 20:
+    while read_status(tmp_path / "stopped") is None or len(read_lines(tmp_path / "stopped")) < 20:
         assert time.monotonic() < deadline
         assert process.is_alive()
         time.sleep(0.01)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import slurm
 
+from tests.helpers import slurm
 from tests.helpers.experiments import TINY_POINTS
 from tests.helpers.sweeping import FEW, GATED, LATE, Gate, outcomes, started, statuses, until, weights
 

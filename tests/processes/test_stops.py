@@ -21,11 +21,11 @@ from tests.helpers.experiments import TINY_POINTS
 from tests.helpers.killing import (
     EVERYTHING_OFTEN,
     Starter,
-    _lines,
-    _run,
-    _status,
     at_step,
     differences,
+    read_lines,
+    read_status,
+    run_folder,
     traces,
 )
 
@@ -69,7 +69,7 @@ def test_a_signal_leaves_a_checkpoint_of_the_very_step(
 ) -> None:
     number = getattr(signal, name)
     assert starter.stop(tmp_path, WORDS, 11, number) == 128 + number
-    newest = max((_run(tmp_path) / "checkpoint").glob("step_*.pt"))
+    newest = max((run_folder(tmp_path) / "checkpoint").glob("step_*.pt"))
     assert newest.name == "step_00000011.pt"
     assert (tmp_path / "err").read_text() == f"gan-lab: stopped by {name}\n"
     starter.finish(tmp_path, WORDS)
@@ -119,7 +119,7 @@ def test_a_process_without_a_fork_server_is_killed_to_the_same_bits(
     expected: dict[str, object], tmp_path: Path
 ) -> None:
     with train_for_real(tmp_path) as process:
-        while _status(tmp_path) is None or len(_lines(tmp_path)) < 5:
+        while read_status(tmp_path) is None or len(read_lines(tmp_path)) < 5:
             assert process.poll() is None
             time.sleep(0.005)
         process.kill()
@@ -134,7 +134,7 @@ def test_whoever_comes_second_is_told_who_is_there_and_does_no_harm(
     reached, go = tmp_path / "reached", tmp_path / "go"
     first = starter.start(tmp_path, WORDS, partial(hold_at_step, 20, reached, go))
     wait_for(reached)
-    status = _status(tmp_path)
+    status = read_status(tmp_path)
     assert status is not None
     with train_for_real(tmp_path) as second:
         _, err = second.communicate(timeout=120)
@@ -151,7 +151,7 @@ def test_whoever_comes_second_is_told_who_is_there_and_does_no_harm(
 
 def test_who_holds_a_run_is_said_rightly_while_it_is_being_set_up(starter: Starter, tmp_path: Path) -> None:
     starter.stop(tmp_path, WORDS, 11, signal.SIGKILL)
-    assert (_run(tmp_path) / ".lock").exists()  # of a dead process, and no obstacle
+    assert (run_folder(tmp_path) / ".lock").exists()  # of a dead process, and no obstacle
     reached, go = tmp_path / "reached", tmp_path / "go"
     first = starter.start(tmp_path, WORDS, partial(hold_at_the_beginning, reached, go))
     wait_for(reached)
