@@ -43,7 +43,7 @@ def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, A
             for seen, entry in series
             if step in seen or _broken(entry, step)
         ]
-        scores = statistics.orient(values, metric.direction, metric.worst)
+        scores = statistics.orient_scores(values, metric.direction, metric.worst)
         # Quantiles that are seeds' own scores: between a number and minus infinity there is nothing.
         ends = sorted(sign * np.quantile(scores, [0.25, 0.75], method="inverted_cdf"))
         for key, value in zip(points, (step, sign * typical(scores), *ends, len(values)), strict=True):

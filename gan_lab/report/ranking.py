@@ -15,7 +15,7 @@ Rows = dict[str, Any]
 
 def oriented(found: Sequence[Entry], metric: str, direction: str, worst: float | None, kind: str) -> Floats:
     """(S,) scores, higher is better; failed and undefined ones are -inf or the worst there is."""
-    return statistics.orient([entry.score(metric, kind) for entry in found], direction, worst)
+    return statistics.orient_scores([entry.score(metric, kind) for entry in found], direction, worst)
 
 
 def typical(values: Floats) -> float:
@@ -56,11 +56,11 @@ def ranking(
         "winner": found.winner,
         "tied": list(found.tied),
         "exploratory": found.exploratory,
-        "smallest_effect": found.smallest_effect,
-        "smallest_effect_score": found.smallest_effect_score,
-        "seeds_needed": found.seeds_needed,
-        "winner_bias": found.winner_bias,
-        "winner_bias_score": found.winner_bias_score,
+        "smallest_effect": found.minimum_detectable_effect,
+        "smallest_effect_score": found.minimum_detectable_difference,
+        "seeds_needed": found.required_seeds,
+        "winner_bias": found.selection_bias,
+        "winner_bias_score": found.selection_bias_difference,
         "profile": _profile(scores, seed) if len(strata) > 1 else None,
         "seed": found.seed,
         "resamples": found.resamples,
@@ -87,12 +87,12 @@ def cost(found: Sequence[Entry]) -> float | None:
 
 def _profile(scores: statistics.Study, seed: int) -> Rows:
     """Performance profiles over all settings: {"thresholds": [...], "shares": {name: [...]}}."""
-    found = statistics.performance_profiles(statistics.normalize(scores), seed=seed)
+    found = statistics.performance_profiles(statistics.normalize_scores(scores), seed=seed)
     first = next(iter(found.values()))
     return {"thresholds": first.thresholds, "shares": {name: own.share for name, own in found.items()}}
 
 
-def _row(one: statistics.Candidate, sign: float) -> Rows:
+def _row(one: statistics.CandidateSummary, sign: float) -> Rows:
     return {
         "name": one.name,
         "seeds": one.n,
@@ -105,8 +105,8 @@ def _row(one: statistics.Candidate, sign: float) -> Rows:
         "best": sign * one.maximum,
         "difference": _times(one.difference, sign),
         "difference_interval": _turned(one.difference_interval, sign),
-        "improvement": one.improvement,
-        "improvement_interval": _turned(one.improvement_interval, 1.0),
+        "improvement": one.probability_better,
+        "improvement_interval": _turned(one.probability_better_interval, 1.0),
         "p": one.p,
         "p_holm": one.p_holm,
         "rank": one.rank,

@@ -23,10 +23,13 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Resamples:
-    """B resamples of one candidate: for each setting, which of its S scores were drawn, (B, S)."""
+    """B resamples of one candidate's seeds.
+
+    scores: one (S,) array per setting; indices: for each setting, which of its scores were drawn, (B, S).
+    """
 
     scores: Sequence[Floats]
-    drawn: Sequence[NDArray[np.int64]]
+    indices: Sequence[NDArray[np.int64]]
 
     @classmethod
     def draw(cls, scores: Sequence[Floats], resamples: int, rng: np.random.Generator) -> "Resamples":
@@ -35,7 +38,8 @@ class Resamples:
 
     def pooled(self) -> Floats:
         """(B, all seeds of all settings)"""
-        return np.concatenate([s[drawn] for s, drawn in zip(self.scores, self.drawn, strict=True)], axis=1)
+        pairs = zip(self.scores, self.indices, strict=True)
+        return np.concatenate([scores[indices] for scores, indices in pairs], axis=1)
 
     @cached_property
     def iqms(self) -> Floats:
@@ -44,9 +48,9 @@ class Resamples:
 
     def counts(self, setting: int) -> Floats:
         """(B, S): how often each score was drawn."""
-        drawn = self.drawn[setting]
-        resamples, seeds = drawn.shape
-        flat = (drawn + seeds * np.arange(resamples)[:, None]).ravel()
+        indices = self.indices[setting]
+        resamples, seeds = indices.shape
+        flat = (indices + seeds * np.arange(resamples)[:, None]).ravel()
         counts = np.bincount(flat, minlength=resamples * seeds).reshape(resamples, seeds)
         return counts.astype(np.float64)
 
@@ -78,29 +82,29 @@ def bootstrap_interval(
     return percentile_interval(statistic(Resamples.draw(strata, resamples, rng).pooled()), level)
 
 
-def improvement(x: Sequence[Floats], y: Sequence[Floats]) -> float:
+def probability_better(x: Sequence[Floats], y: Sequence[Floats]) -> float:
     """Probability that a seed of x beats one of y: P(X > Y) + P(X = Y) / 2, averaged over settings.
 
     The Mann-Whitney U over the number of pairs; "probability of improvement" in Agarwal et al. (2021).
     """
-    return float(np.mean([wins(own, other).mean() for own, other in zip(x, y, strict=True)]))
+    return float(np.mean([pairwise_wins(own, other).mean() for own, other in zip(x, y, strict=True)]))
 
 
-def improvements(x: Resamples, y: Resamples) -> Floats:
-    """(B,): `improvement` in each resample."""
+def resampled_probability_better(x: Resamples, y: Resamples) -> Floats:
+    """(B,): `probability_better` in each resample."""
     found = []
     for k, (own, other) in enumerate(zip(x.scores, y.scores, strict=True)):
-        beaten = x.counts(k) @ wins(own, other)
+        beaten = x.counts(k) @ pairwise_wins(own, other)
         found.append((beaten * y.counts(k)).sum(axis=1) / (len(own) * len(other)))
     return np.asarray(np.mean(found, axis=0))
 
 
-def wins(x: Floats, y: Floats) -> Floats:
+def pairwise_wins(x: Floats, y: Floats) -> Floats:
     """(n, m): 1 where x beats y, 1/2 where they are equal; two failed seeds are equal."""
     return np.asarray((x[:, None] > y) + 0.5 * (x[:, None] == y))
 
 
-def differences(x: Floats, y: Floats) -> Floats:
+def safe_difference(x: Floats, y: Floats) -> Floats:
     """x - y, 0 where both have failed."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(x == y, 0.0, x - y))

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_lab.report.comparison.bootstrap import wins
+from gan_lab.report.comparison.bootstrap import pairwise_wins
 from gan_lab.report.comparison.scores import Floats
 
 
@@ -78,7 +78,7 @@ def _placements(x: Floats, y: Floats, members: NDArray[np.bool_]) -> tuple[Float
     """
     pooled = np.concatenate([x, y])
     n, m = len(x), len(y)
-    won = wins(pooled, pooled)
+    won = pairwise_wins(pooled, pooled)
     own = members.astype(np.float64)
     against_own = own @ won.T  # (B, n + m): wins of each member against those called x, itself counted half
     against_other = won.sum(axis=1) - against_own

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import optimize, stats
 from scipy.spatial import distance
 
-from gan_lab.report.comparison.bootstrap import improvement
+from gan_lab.report.comparison.bootstrap import probability_better
 from gan_lab.report.comparison.scores import Floats, interquartile_means
 
 FEWEST_SEEDS = 5  # under which nothing is tested
@@ -15,7 +15,7 @@ MOST_SEEDS = 1_000
 _SIMULATIONS = 4_000
 
 
-def detectable_effect(
+def minimum_detectable_effect(
     seeds: int, comparisons: int = 1, *, power: float = 0.8, level: float = 0.95
 ) -> float | None:
     """Smallest difference, in standard deviations (Cohen's d), found with probability ``power``.
@@ -47,7 +47,7 @@ def can_reject(seeds: Sequence[tuple[int, int]], comparisons: int, level: float)
     return arrangements >= 2 * max(comparisons, 1) / (1 - level) * (1 - 1e-9)
 
 
-def seeds_to_separate(
+def required_seeds(
     x: Sequence[Floats], y: Sequence[Floats], *, power: float = 0.8, level: float = 0.95
 ) -> int | None:
     """How many fresh seeds each would tell x from y with probability ``power``, if they differ as here.
@@ -58,7 +58,7 @@ def seeds_to_separate(
     least five, under which `compare` tests nothing; None for more than 1,000.
     """
     pairs = sum(len(own) * len(other) for own, other in zip(x, y, strict=True))
-    share = improvement(x, y)
+    share = probability_better(x, y)
     share = min(max(share, 1 - share), 1 - 0.5 / pairs)
     effect = math.sqrt(2) * float(stats.norm.ppf(share))
 
@@ -70,7 +70,7 @@ def seeds_to_separate(
     return _first(enough, FEWEST_SEEDS, MOST_SEEDS)
 
 
-def spread(samples: Sequence[Floats]) -> float | None:
+def pooled_sd(samples: Sequence[Floats]) -> float | None:
     """Pooled robust standard deviation of a score within a candidate and setting.
 
     The median of |x_i - x_j| over all pairs within a sample, of all samples together, divided by its value
@@ -88,7 +88,7 @@ def spread(samples: Sequence[Floats]) -> float | None:
     return robust or math.sqrt(squares / sum(len(s) - 1 for s in finite))
 
 
-def winner_bias(seeds: Sequence[int], rng: np.random.Generator) -> float:
+def selection_bias(seeds: Sequence[int], rng: np.random.Generator) -> float:
     """By how many standard deviations of a score the highest IQM exceeds the truth if all are equal.
 
     E max_a IQM_a over candidates with these numbers of seeds, normal scores, by simulation. For means of S

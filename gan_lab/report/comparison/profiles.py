@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_lab.report.comparison.bootstrap import Resamples, percentile_interval
-from gan_lab.report.comparison.compare import generator
-from gan_lab.report.comparison.scores import Study, checked
+from gan_lab.report.comparison.compare import make_rng
+from gan_lab.report.comparison.scores import Study, check_study
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ def performance_profiles(
 ) -> dict[str, Profile]:
     """F(tau) = share of a candidate's runs, over all settings, with a score above tau (Agarwal et al. 2021).
 
-    Scores of all settings must be on one scale (`normalize`). Without ``thresholds``, 101 from the lowest to
-    the highest finite score. Runs are resampled within their setting.
+    Scores of all settings must be on one scale (`normalize_scores`). Without ``thresholds``, 101 from the
+    lowest to the highest finite score. Runs are resampled within their setting.
     """
-    arrays = checked(study)
+    arrays = check_study(study)
     if thresholds is None:
         pooled = np.concatenate([scores for own in arrays.values() for scores in own])
         finite = pooled[np.isfinite(pooled)]
@@ -41,7 +41,7 @@ def performance_profiles(
         thresholds = [float(t) for t in np.linspace(low, high, 101)]
     profiles = {}
     for name, own in arrays.items():
-        drawn = Resamples.draw(own, resamples, generator(seed, "profile", name)).pooled()
+        drawn = Resamples.draw(own, resamples, make_rng(seed, "profile", name)).pooled()
         runs = np.concatenate(own)
         band = [percentile_interval((drawn > t).mean(axis=1), level) for t in thresholds]
         profiles[name] = Profile(

@@ -14,7 +14,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Study: TypeAlias = Mapping[str, Sequence[Floats]]
 
 
-def orient(values: Iterable[float | None], direction: str, worst: float | None = None) -> Floats:
+def orient_scores(values: Iterable[float | None], direction: str, worst: float | None = None) -> Floats:
     """Scores (S,) of which higher is better: negated where ``direction`` is "min".
 
     Whatever is no finite number (None, NaN, either infinity) has failed and becomes -inf, below all that
@@ -50,7 +50,7 @@ def mean(scores: Floats) -> float:
     return float(np.clip(scores.mean(), scores.min(), scores.max()))
 
 
-def checked(study: Study) -> dict[str, list[Floats]]:
+def check_study(study: Study) -> dict[str, list[Floats]]:
     """The study as float64 arrays, or `ConfigurationError` where it is none."""
     arrays = {name: [np.asarray(s, dtype=np.float64) for s in own] for name, own in study.items()}
     counts = {name: len(own) for name, own in arrays.items()}
@@ -62,14 +62,18 @@ def checked(study: Study) -> dict[str, list[Floats]]:
         for scores in own:
             if scores.ndim != 1 or not len(scores):
                 raise ConfigurationError(
-                    f"scores of {name} must be one number a seed, got shape {scores.shape}"
+                    f"scores of {name} must be one number per seed, got shape {scores.shape}"
                 )
             if np.isnan(scores).any() or np.isposinf(scores).any():
-                raise ConfigurationError(f"scores of {name} must be finite or -inf (`orient` makes them so)")
+                raise ConfigurationError(
+                    f"scores of {name} must be finite or -inf (`orient_scores` makes them so)"
+                )
     return arrays
 
 
-def normalize(study: Study, scales: Sequence[tuple[float, float]] | None = None) -> dict[str, list[Floats]]:
+def normalize_scores(
+    study: Study, scales: Sequence[tuple[float, float]] | None = None
+) -> dict[str, list[Floats]]:
     """Scores of every setting on one scale, (x - zero) / (one - zero), finite.
 
     ``scales`` gives (zero, one) for each setting, oriented, such as noise and real data; without it they are
@@ -78,7 +82,7 @@ def normalize(study: Study, scales: Sequence[tuple[float, float]] | None = None)
     finite ones (minus one - zero where they are all the same; zero where all failed), so that it still ranks
     last and means stay finite.
     """
-    arrays = checked(study)
+    arrays = check_study(study)
     columns = []
     for k, own in enumerate(zip(*arrays.values(), strict=True)):
         pooled = np.concatenate(own)
