@@ -18,8 +18,8 @@ from gan_lab.utils.paths import config_dir
 
 
 @dataclass(frozen=True)
-class Request:
-    """A configured activation, and what to change of it: ("elu", ("activation.alpha=0.5",))."""
+class ActivationQuery:
+    """The name of a configured activation and overrides: ("elu", ("activation.alpha=0.5",))."""
 
     name: str
     overrides: tuple[str, ...] = ()
@@ -30,55 +30,60 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An activation as it was built, with the keys of its YAML file and its formula, if that says one."""
+class ActivationSpec:
+    """An activation as built, with the keys of its YAML file, and the formula at its head, if any."""
 
-    request: Request
+    query: ActivationQuery
     module: nn.Module
     settings: dict[str, Any]
     formula: str | None
 
 
-def parse(words: Sequence[str]) -> list[Request]:
-    """Names, each followed by its overrides: ``relu elu activation.alpha=0.5``."""
-    requests: list[Request] = []
+def parse(words: Sequence[str]) -> list[ActivationQuery]:
+    """Read names, each followed by its overrides: ``relu elu activation.alpha=0.5``."""
+    queries: list[ActivationQuery] = []
     for word in words:
         if "=" not in word:
-            requests.append(Request(word))
-        elif not requests:
+            queries.append(ActivationQuery(word))
+        elif not queries:
             raise ConfigurationError(f"{word} must follow the name of an activation")
         elif not re.match(r"[+~]*activation\.", word):
             raise ConfigurationError(f"only activation.<key>=<value> can follow a name, got {word}")
         else:
-            requests[-1] = Request(requests[-1].name, (*requests[-1].overrides, word))
-    return requests
+            queries[-1] = ActivationQuery(queries[-1].name, (*queries[-1].overrides, word))
+    return queries
 
 
-def folders(own: Path | None) -> list[Path]:
-    """Where entries are looked for, first come first served, as Hydra does it with ``--config-dir``."""
-    if own is not None and not own.is_dir():
-        raise ConfigurationError(f"--config-dir must be a folder, got {own}")
-    return [folder / "activation" for folder in (config_dir(), own) if folder is not None]
+def available(folder: Path | None) -> list[str]:
+    """Return the names of all activations; ``folder`` is what ``--config-dir`` names."""
+    return sorted({path.stem for group in _groups(folder) for path in group.glob("*.yaml")})
 
 
-def known(own: Path | None) -> list[str]:
-    return sorted({path.stem for folder in folders(own) for path in folder.glob("*.yaml")})
+def shadowed_files(name: str, folder: Path | None) -> list[Path]:
+    """Return the files of that name that are not read, because gan-lab has an entry of the same name."""
+    return _files(name, folder)[1:]
 
 
-def hidden(name: str, own: Path | None) -> list[Path]:
-    """Files of that name that nobody reads, because gan-lab has an entry of the same name."""
-    return [path for folder in folders(own) if (path := folder / f"{name}.yaml").exists()][1:]
+def _groups(folder: Path | None) -> list[Path]:
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError(f"--config-dir must be a folder, got {folder}")
+    return [each / "activation" for each in (config_dir(), folder) if each is not None]
 
 
-def choose(request: Request, own: Path | None) -> Choice:
-    """Build what was asked for, exactly as ``gan-lab train`` would.
+def _files(name: str, folder: Path | None) -> list[Path]:
+    """Return the entries of that name; Hydra reads the first, which is gan-lab's if it has one."""
+    return [path for group in _groups(folder) if (path := group / f"{name}.yaml").exists()]
+
+
+def build_spec(query: ActivationQuery, folder: Path | None) -> ActivationSpec:
+    """Build an activation exactly as ``gan-lab train`` would.
 
     Raises ConfigurationError for an entry or a key that does not exist, and `GanLabError` for an entry that
     is there and cannot be built or applied.
     """
-    overrides = [f"activation={_quoted(request.name)}", *request.overrides]
-    if own is not None:
-        overrides.append(f"hydra.searchpath=[{_quoted(f'file://{own.resolve()}')}]")
+    overrides = [f"activation={_quoted(query.name)}", *query.overrides]
+    if folder is not None:
+        overrides.append(f"hydra.searchpath=[{_quoted(f'file://{folder.resolve()}')}]")
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             cfg = compose("train", overrides=overrides)
@@ -95,20 +100,17 @@ def choose(request: Request, own: Path | None) -> Choice:
     node = OmegaConf.to_container(cfg.activation, resolve=True)
     assert isinstance(node, dict)
     settings = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
-    return Choice(request, module, settings, _formula(request.name, own))
+    formulas = [_formula(file) for file in _files(query.name, folder)]
+    return ActivationSpec(query, module, settings, formulas[0] if formulas else None)
 
 
 def _quoted(text: str) -> str:
-    """As Hydra's grammar wants it, where a bare ``nan`` or ``null`` would not be text."""
+    """Quote for Hydra's grammar, in which a bare ``nan`` or ``null`` is no text."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _formula(name: str, own: Path | None) -> str | None:
-    """What follows ``f(x) =`` in the comment at the head of the YAML file."""
-    for folder in folders(own):
-        path = folder / f"{name}.yaml"
-        if path.exists():
-            head = re.match(r"(?:\s*#[^\n]*\n|\s*\n)*", path.read_text(encoding="utf-8"))
-            found = re.search(r"^\s*#\s*f\(x\) = (.+)$", head[0] if head else "", re.MULTILINE)
-            return found[1].strip() if found else None
-    return None
+def _formula(file: Path) -> str | None:
+    """Return what follows ``f(x) =`` in the comment at the head of a YAML file."""
+    head = re.match(r"(?:\s*#[^\n]*\n|\s*\n)*", file.read_text(encoding="utf-8"))
+    formula = re.search(r"^\s*#\s*f\(x\) = (.+)$", head[0] if head else "", re.MULTILINE)
+    return formula[1].strip() if formula else None

@@ -1,4 +1,4 @@
-"""What an activation costs: time and memory relative to ReLU's, on the device at hand."""
+"""What an activation costs: time and memory relative to ReLU's, on one device."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from torch.autograd import grad
 from torch.autograd.graph import saved_tensors_hooks
 
 STAGES = ("forward", "backward", "double_backward")
+COST_COLUMNS = (*STAGES, "memory")
 WARM_UP, ROUNDS = 5, 25
 
 
@@ -32,55 +33,55 @@ class Cost:
     note: str = ""
 
 
-def elements(device: torch.device) -> int:
-    """How many numbers an activation is timed on: a layer of a small GAN, or enough to fill a GPU."""
+def num_elements(device: torch.device) -> int:
+    """Return how many numbers an activation is timed on: a layer of a small GAN, or enough to fill a GPU."""
     return 2**18 if device.type == "cpu" else 2**24
 
 
 def measure(activation: nn.Module, device: torch.device) -> Cost:
-    """Medians over rounds that each time ReLU and the activation in turn, in training mode and float32."""
+    """Measure in training mode and float32: medians over rounds that time ReLU and the activation in turn."""
     generator = torch.Generator().manual_seed(0)
     x, v, u = (
-        torch.randn(64, elements(device) // 64, generator=generator).to(device).requires_grad_(wants)
+        torch.randn(64, num_elements(device) // 64, generator=generator).to(device).requires_grad_(wants)
         for wants in (True, True, False)
     )
-    own, relu = deepcopy(activation).to(device).train(), nn.ReLU()
+    timed, relu = deepcopy(activation).to(device).train(), nn.ReLU()
     try:
-        memory = _kept_bytes(own, x) / _kept_bytes(relu, x)
-        possible = len(_times(own, x, v, u, device))
+        memory = _kept_bytes(timed, x) / _kept_bytes(relu, x)
+        stages = len(_times(timed, x, v, u, device))
     except Exception as error:
         return Cost(note=f"cost not measured: {type(error).__name__}: {(str(error) or '-').splitlines()[0]}")
-    spent: dict[nn.Module, list[list[float]]] = {own: [], relu: []}
+    spent: dict[nn.Module, list[list[float]]] = {timed: [], relu: []}
     for round_ in range(WARM_UP + ROUNDS):
-        for module in (own, relu) if round_ % 2 else (relu, own):  # Neither always comes second.
-            times = _times(module, x, v, u, device)
+        for module in (timed, relu) if round_ % 2 else (relu, timed):  # Neither always comes second.
+            seconds = _times(module, x, v, u, device)
             if round_ >= WARM_UP:
-                spent[module].append(times)
+                spent[module].append(seconds)
     ratio = {
-        name: median(t[k] for t in spent[own]) / median(t[k] for t in spent[relu])
-        for k, name in enumerate(STAGES[:possible])
+        name: median(t[k] for t in spent[timed]) / median(t[k] for t in spent[relu])
+        for k, name in enumerate(STAGES[:stages])
     }
-    missing = " and ".join(STAGES[possible:]).replace("_", " ")
+    missing = " and ".join(STAGES[stages:]).replace("_", " ")
     return Cost(**ratio, memory=memory, note=f"autograd has no {missing}" if missing else "")
 
 
 def _times(module: nn.Module, x: Tensor, v: Tensor, u: Tensor, device: torch.device) -> list[float]:
-    """Seconds of each stage, in the order of `STAGES`; shorter where autograd has no (second) derivative."""
+    """Return the seconds of each stage, in the order of `STAGES`, as far as autograd has derivatives."""
     inputs = (x, *(p for p in module.parameters() if p.requires_grad))
     seconds, y = _timed(device, lambda: module(x))
-    found = [seconds]
+    times = [seconds]
     try:
-        found.append(
+        times.append(
             _timed(device, lambda: grad(y, inputs, v.detach(), retain_graph=True, allow_unused=True))[0]
         )
         # v is a leaf of the graph, so there is one even where the second derivative of f is zero.
         (slope,) = grad(y, (x,), v, create_graph=True)
         seconds, further = _timed(device, lambda: grad(slope, (*inputs, v), u, allow_unused=True))
         if further[-1] is not None:  # A once-differentiable function drops v without a word.
-            found.append(seconds)
+            times.append(seconds)
     except RuntimeError:
         pass
-    return found
+    return times
 
 
 def _timed(device: torch.device, action: Callable[[], Any]) -> tuple[float, Any]:
@@ -97,7 +98,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _kept_bytes(module: nn.Module, x: Tensor) -> int:
-    """Bytes of the distinct storages alive between forward and backward: saved tensors and the output."""
+    """Return the bytes of the distinct storages that autograd keeps, and of the output."""
     kept: list[Tensor] = []  # Holds them, so that no address is used twice.
 
     def pack(tensor: Tensor) -> Tensor:
@@ -106,6 +107,6 @@ def _kept_bytes(module: nn.Module, x: Tensor) -> int:
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         y = module(x)
-    own = {p.untyped_storage().data_ptr() for p in module.parameters()}
+    parameters = {p.untyped_storage().data_ptr() for p in module.parameters()}
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in (*kept, y)}
-    return sum(size for address, size in storages.items() if address not in own)
+    return sum(size for address, size in storages.items() if address not in parameters)

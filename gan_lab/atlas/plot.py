@@ -1,56 +1,60 @@
-"""The atlas as a picture: small multiples of f and f'. Computes nothing."""
+"""The atlas as a picture: small multiples of f and f'."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_lab.atlas import Entry
+from gan_lab.atlas.describe import Description
+from gan_lab.atlas.facts import Interval
 from gan_lab.atlas.table import interval, number
 from gan_lab.utils.errors import ConfigurationError
 
 FORMATS = (".png", ".svg")
-_VALUE, _SLOPE, _INK = "#1f5fa8", "#d1661f", "#444444"
+_VALUE, _DERIVATIVE, _INK = "#1f5fa8", "#d1661f", "#444444"
 
 
 def check_format(path: Path) -> None:
+    """Raise ConfigurationError if a picture cannot be written under that name."""
     if path.suffix.lower() not in FORMATS:
         raise ConfigurationError(f"--output must end in .png or .svg, got {path}")
 
 
-def draw(entries: Sequence[Entry], path: Path) -> None:
-    """Write the picture of all entries; PNG or SVG by the name of the file."""
+def plot(descriptions: Sequence[Description], path: Path) -> None:
+    """Write the picture of all rows; PNG or SVG by the name of the file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     check_format(path)
-    columns = min(len(entries), 5)
-    rows = math.ceil(len(entries) / columns)
+    columns = min(len(descriptions), 5)
+    rows = math.ceil(len(descriptions) / columns)
     layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08)
     figure = Figure(figsize=(3.1 * columns, 2.9 * rows + 0.4), layout=layout)
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes, entry in zip(grid.flat, entries, strict=False):
-        drawing = entry.facts.drawing
+    for axes, description in zip(grid.flat, descriptions, strict=False):
+        curves = description.facts.curves
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-        if drawing is not None:
-            axes.plot(drawing.x, drawing.value, color=_VALUE, linewidth=1.8, label="f")
-            axes.plot(drawing.x, drawing.slope, color=_SLOPE, linewidth=1.4, label="f'", dashes=(4, 1.5))
+        if curves is not None:
+            axes.plot(curves[0], curves[1], color=_VALUE, linewidth=1.8, label="f")
+            axes.plot(curves[0], curves[2], color=_DERIVATIVE, linewidth=1.4, label="f'", dashes=(4, 1.5))
         else:
             axes.text(0, 1, "?", ha="center", va="center", fontsize=24, color=_INK)
-        axes.set_title(_title(entry), fontsize=8, color=_INK, loc="left", linespacing=1.35, parse_math=False)
+        axes.set_title(
+            _title(description), fontsize=8, color=_INK, loc="left", linespacing=1.35, parse_math=False
+        )
         name = {"fontsize": 9, "fontweight": "bold", "parse_math": False}
         axes.annotate(
-            entry.name, (0, 1), (0, 30), xycoords="axes fraction", textcoords="offset points", **name
+            description.name, (0, 1), (0, 30), xycoords="axes fraction", textcoords="offset points", **name
         )
         axes.set(xlim=(-5, 5), ylim=(-2.2, 3.2), xticks=(-4, -2, 0, 2, 4), yticks=(-2, -1, 0, 1, 2, 3))
         axes.tick_params(labelsize=7, colors=_INK, length=2)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid.flat[len(entries) :]:
+    for axes in grid.flat[len(descriptions) :]:
         axes.set_visible(False)
     for column in range(columns):
-        lowest = rows - 1 if (rows - 1) * columns + column < len(entries) else rows - 2
+        lowest = rows - 1 if (rows - 1) * columns + column < len(descriptions) else rows - 2
         grid[lowest, column].tick_params(labelbottom=True)
     lines = {
         label: line
@@ -63,10 +67,11 @@ def draw(entries: Sequence[Entry], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _title(entry: Entry) -> str:
-    facts = entry.facts
+def _title(description: Description) -> str:
+    facts = description.facts
+    on = "" if facts.sampled_on is None else f" on {interval(Interval(*facts.sampled_on))}"
     return (
-        f"\nrange {interval(facts.range)}, derivative {interval(facts.slope)}\n"
+        f"\nrange {interval(facts.range)}, derivative {interval(facts.derivative)}{on}\n"
         f"Lipschitz {number(facts.lipschitz)}, "
-        f"gains {number(facts.gain_forward)} fwd, {number(facts.gain_backward)} bwd"
+        f"gains {number(facts.gain_fwd)} fwd, {number(facts.gain_bwd)} bwd"
     )

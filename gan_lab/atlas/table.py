@@ -4,20 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gan_lab.atlas import Bounds, Cost, Entry
-
-_FUNCTION = [
-    "",
-    "range",
-    "derivative",
-    "kinks at",
-    "Lipschitz",
-    "monotone",
-    "gain fwd",
-    "gain bwd",
-    "calculate_gain",
-]
-_PRICE = ["", "forward", "backward", "double backward", "memory"]
+from gan_lab.atlas.cost import COST_COLUMNS
+from gan_lab.atlas.describe import Description
+from gan_lab.atlas.facts import Interval
+from gan_lab.utils.text import align_columns
 
 
 def number(value: float | None, unknown: str = "?") -> str:
@@ -28,116 +18,99 @@ def number(value: float | None, unknown: str = "?") -> str:
     return f"{value:.0f}" if "e" in text and 1e3 <= abs(value) < 1e5 else text
 
 
-def interval(bounds: Bounds | None) -> str:
-    """``[0, inf)``, ``(0, 1)``, ``{0, 1}``; ? for an end that could not be told."""
-    if bounds is None or (bounds.low is None and bounds.high is None):
+def interval(bounds: Interval | None) -> str:
+    """Format as ``[0, inf)``, ``(0, 1)``, ``{0, 1}``; ? if it is not known."""
+    if bounds is None:
         return "?"
     if bounds.values:
         return "{" + ", ".join(number(v) for v in bounds.values) + "}"
-    left, right = "[" if bounds.low_attained else "(", "]" if bounds.high_attained else ")"
-    return f"{left}{number(bounds.low)}, {number(bounds.high)}{right}"
+    return f"{bounds.brackets[0]}{number(bounds.low)}, {number(bounds.high)}{bounds.brackets[1]}"
 
 
-def text(entries: Sequence[Entry], heading: str | None) -> str:
-    """What each function is; under ``heading`` what it costs, unless that is None; notes on single ones."""
+def text(rows: Sequence[Description], heading: str | None) -> str:
+    """Return what each is; under ``heading`` what it costs, unless that is None; formulas; notes."""
     parts = [
-        _aligned(_FUNCTION, [_function(entry) for entry in entries]),
-        "" if heading is None else heading + "\n" + _aligned(_PRICE, [_price(entry) for entry in entries]),
-        _aligned(["", "learned", "f(x)"], [_formula(entry) for entry in entries]),
-        "\n".join(f"{entry.name}: {note}" for entry in entries for note in notes(entry)),
+        _table([_function(row) for row in rows]),
+        "" if heading is None else heading + "\n" + _table([_cost(row) for row in rows]),
+        _table([_formula(row) for row in rows]),
+        "\n".join(f"{row.name}: {note}" for row in rows for note in row.notes),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def notes(entry: Entry) -> list[str]:
-    return [*entry.facts.notes, *([entry.cost.note] if entry.cost and entry.cost.note else [])]
-
-
-def data(entry: Entry) -> dict[str, Any]:
-    """One row for JSON: null for what is not known, "inf" and "-inf" for infinite numbers."""
-    facts, cost = entry.facts, entry.cost
+def data(row: Description) -> dict[str, Any]:
+    """Return one row for JSON: null for what is not known, "inf" and "-inf" for infinite numbers."""
+    facts = {key: value for key, value in vars(row.facts).items() if key != "curves"}
     return {
-        "name": entry.name,
-        "formula": entry.formula,
-        "module": entry.module,
-        "settings": entry.settings,
-        "range": _plain_bounds(facts.range),
-        "derivative": _plain_bounds(facts.slope),
-        "lipschitz": _plain(facts.lipschitz),
-        "monotone": facts.monotone,
-        "kinks": facts.kinks,
-        "jumps": facts.jumps,
-        "gain_fwd": facts.gain_forward,
-        "gain_bwd": facts.gain_backward,
-        "calculate_gain": facts.gain_calculated,
-        "parameters": facts.parameters,
-        "cost_relative_to_relu": cost
-        and {
-            "forward": cost.forward,
-            "backward": cost.backward,
-            "double_backward": cost.double_backward,
-            "memory": cost.memory,
-        },
-        "notes": notes(entry),
+        "name": row.name,
+        "formula": row.formula,
+        "module": row.module,
+        "settings": row.settings,
+        **facts,
+        "range": _interval_data(row.facts.range),
+        "derivative": _interval_data(row.facts.derivative),
+        "lipschitz": _json_number(row.facts.lipschitz),
+        "cost_relative_to_relu": row.cost and {key: getattr(row.cost, key) for key in COST_COLUMNS},
+        "notes": row.notes,
     }
 
 
-def _function(entry: Entry) -> list[str]:
-    facts = entry.facts
-    return [
-        entry.name,
-        interval(facts.range),
-        interval(facts.slope),
-        "?" if facts.kinks is None else _places(facts.kinks),
-        number(facts.lipschitz),
-        "?" if facts.monotone is None else "yes" if facts.monotone else "no",
-        number(facts.gain_forward),
-        number(facts.gain_backward),
-        number(facts.gain_calculated, "unsupported"),
-    ]
+def _function(row: Description) -> dict[str, str]:
+    facts = row.facts
+    kinks = "?" if facts.kinks is None else ", ".join(number(x) for x in facts.kinks) or "-"
+    return {
+        "": row.name,
+        "range": interval(facts.range),
+        "derivative": interval(facts.derivative),
+        "kinks at": "many" if len(facts.kinks or ()) > 4 else kinks,
+        "smooth": facts.smoothness or "?",
+        "Lipschitz": number(facts.lipschitz),
+        "monotone": "?" if facts.monotone is None else "yes" if facts.monotone else "no",
+        "mean": number(None if facts.mean is None else round(facts.mean, 6)),
+        "gain fwd": number(facts.gain_fwd),
+        "gain bwd": number(facts.gain_bwd),
+        "calculate_gain": number(facts.calculate_gain, "unsupported"),
+    }
 
 
-def _price(entry: Entry) -> list[str]:
-    cost = entry.cost or Cost()
-    return [
-        entry.name,
-        *(number(v) for v in (cost.forward, cost.backward, cost.double_backward, cost.memory)),
-    ]
+def _cost(row: Description) -> dict[str, str]:
+    costs = {key.replace("_", " "): number(getattr(row.cost, key, None)) for key in COST_COLUMNS}
+    return {"": row.name, **costs}
 
 
-def _formula(entry: Entry) -> list[str]:
-    """The formula with its keys; where the YAML file has none, the module, which prints its keys itself."""
-    settings = ", ".join(f"{key}={value}" for key, value in entry.settings.items())
-    formula = entry.formula or entry.module
-    if entry.formula and settings:
-        formula = f"{formula}  ({settings})"
-    return [entry.name, str(entry.facts.parameters), formula]
+def _formula(row: Description) -> dict[str, str]:
+    """The formula with its keys; without a formula the module, which prints its keys itself."""
+    settings = ", ".join(f"{key}={value}" for key, value in row.settings.items())
+    facts, formula = row.facts, row.formula or row.module
+    return {
+        "": row.name,
+        "learned": str(facts.parameters),
+        "for x in": interval(Interval(*facts.sampled_on))
+        if facts.sampled_on
+        else "R"
+        if facts.source
+        else "?",
+        "f(x)": f"{formula}  ({settings})" if row.formula and settings else formula,
+    }
 
 
-def _places(places: Sequence[float]) -> str:
-    return "many" if len(places) > 4 else ", ".join(number(place) for place in places) or "-"
+def _table(rows: Sequence[dict[str, str]]) -> str:
+    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(align_columns(cells, left=range(len(rows[0]))))
 
 
-def _plain(value: float | None) -> float | str | None:
+def _json_number(value: float | None) -> float | str | None:
     return str(value) if value is not None and math.isinf(value) else value
 
 
-def _plain_bounds(bounds: Bounds | None) -> dict[str, Any] | None:
+def _interval_data(bounds: Interval | None) -> dict[str, Any] | None:
     if bounds is None:
         return None
     return {
         "text": interval(bounds),
-        "low": _plain(bounds.low),
-        "high": _plain(bounds.high),
-        "low_attained": bounds.low_attained,
-        "high_attained": bounds.high_attained,
+        "low": _json_number(bounds.low),
+        "high": _json_number(bounds.high),
+        "low_attained": bounds.brackets[0] == "[",
+        "high_attained": bounds.brackets[1] == "]",
         "values": list(bounds.values) or None,
     }
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> str:
-    width = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, width, strict=True)).rstrip()
-        for row in [header, *rows]
-    )

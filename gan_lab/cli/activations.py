@@ -31,49 +31,54 @@ def command(
 
     A name may be followed by its keys: gan-lab activations elu elu activation.alpha=0.5.
 
-    Range, derivative, Lipschitz constant and gains (1 / sqrt(E f(z)^2) forward, the same of f' backward, z
-    standard normal; beside them torch.nn.init.calculate_gain's) are computed from the function itself in
-    float64; ? stands for what that cannot tell. Time and memory are multiples of ReLU's.
+    Range, derivative and kinks of the activations that gan-lab ships hold for every x in R; your own are
+    sampled on [-16, 16], and their range is what was observed there. "smooth" is C0 (continuous), C1 (with a
+    continuous derivative) or Cinf. The mean is E f(z), the gains are 1 / sqrt(E f(z)^2) forward and the same
+    of f' backward, z standard normal, beside them torch.nn.init.calculate_gain's; ? stands for what is not
+    known. Time and memory are multiples of ReLU's.
     """
     with one_sentence():
         from tqdm import tqdm
 
-        from gan_lab import atlas
-        from gan_lab.atlas.plot import check_format, draw
+        from gan_lab.atlas.choices import ActivationQuery, available, build_spec, parse, shadowed_files
+        from gan_lab.atlas.cost import num_elements
+        from gan_lab.atlas.describe import describe
+        from gan_lab.atlas.plot import check_format, plot
         from gan_lab.atlas.table import data, text
         from gan_lab.utils.devices import describe_device, select_device
         from gan_lab.utils.errors import ConfigurationError, GanLabError
 
         if output is not None:
             check_format(output)
-        where = select_device(device)
-        requests = atlas.parse(names) or [atlas.Request(name) for name in atlas.known(config_dir)]
-        choices, bad = [], []
-        for request in tqdm(requests, desc="reading", unit="", leave=False, disable=None):
-            for path in atlas.hidden(request.name, config_dir):
-                bad.append(f"{path} is not read, because gan-lab has an entry of that name")
+        torch_device = select_device(device)
+        queries = parse(names) or [ActivationQuery(name) for name in available(config_dir)]
+        specs, problems = [], []
+        for query in tqdm(queries, desc="reading", unit="", leave=False, disable=None):
+            for path in shadowed_files(query.name, config_dir):
+                problems.append(f"{path} is not read, because gan-lab has an entry of that name")
             try:
-                choices.append(atlas.choose(request, config_dir))
+                specs.append(build_spec(query, config_dir))
             except GanLabError as error:
                 if names and isinstance(error, ConfigurationError):
                     raise
-                bad.append(f"{request.label}: {error}")
-        entries = [
-            atlas.look_up(choice, where if timing else None)
-            for choice in tqdm(choices, desc="measuring", unit="", leave=False, disable=None)
+                problems.append(f"{query.label}: {error}")
+        rows = [
+            describe(spec, torch_device if timing else None)
+            for spec in tqdm(specs, desc="measuring", unit="", leave=False, disable=None)
         ]
-        for sentence in bad:
+        for sentence in problems:
             click.echo(f"gan-lab: {' '.join(sentence.split())}", err=True)
-        if not entries:
+        if not rows:
             raise GanLabError("there is no activation left to measure")
-        machine = f"{describe_device(where)}, {atlas.elements(where)} numbers"
+        machine = f"{describe_device(torch_device)}, {num_elements(torch_device)} numbers"
         if as_json:
-            rows = [data(entry) for entry in entries]
-            click.echo(
-                json.dumps({"measured_on": machine if timing else None, "activations": rows}, indent=2)
-            )
+            content = {
+                "measured_on": machine if timing else None,
+                "activations": [data(row) for row in rows],
+            }
+            click.echo(json.dumps(content, indent=2))
         else:
-            click.echo(text(entries, f"relative to ReLU ({machine})" if timing else None))
+            click.echo(text(rows, f"relative to ReLU ({machine})" if timing else None))
         if output is not None:
-            draw(entries, output)
+            plot(rows, output)
             click.echo(output, err=as_json)
