@@ -4,10 +4,14 @@ The names below are public: configuration files and the ``config.yaml`` of every
 ``_target_``, so they stay, wherever the code behind them moves.
 """
 
-from gan_lab.datasets.digits import load_digits
-from gan_lab.datasets.image_folder import load_image_folder
-from gan_lab.datasets.mixtures import make_grid, make_ring
-from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_lab.datasets.digits import load_digits
+    from gan_lab.datasets.image_folder import load_image_folder
+    from gan_lab.datasets.mixtures import make_grid, make_ring
+    from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
 
 __all__ = [
     "load_celeba",
@@ -18,3 +22,24 @@ __all__ = [
     "make_grid",
     "make_ring",
 ]
+
+_MODULES = {
+    "load_celeba": "vision",
+    "load_digits": "digits",
+    "load_image_folder": "image_folder",
+    "load_stacked_mnist": "vision",
+    "load_torchvision": "vision",
+    "make_grid": "mixtures",
+    "make_ring": "mixtures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily: stamps of files need no torch, and a ring needs no torchvision.
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,5 +1,7 @@
 """Data sets as tensors that are indexed where they live."""
 
+import hashlib
+import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -22,6 +24,9 @@ class Dataset(ABC):
     held_out: makes samples of the same kind that are not trained on, for metrics to compare with.
     channels: where every channel shows a thing of its own, labelled samples of these things.
     classifier: name of the classifier that comes with gan-lab for such samples.
+    fingerprint: 64 hexadecimal digits of what the samples are made from, as of `hash_content`; if it is not
+    given, of the samples themselves, at the first time that it is read.
+    stamp: for a data set that is read from a folder of files, what `data_stamp` says of these files.
     """
 
     modes: tuple[Tensor, float] | None = None
@@ -34,6 +39,8 @@ class Dataset(ABC):
         labels: Tensor | None = None,
         held_out: "Callable[[], Dataset] | None" = None,
         classifier: str | None = None,
+        fingerprint: str | None = None,
+        stamp: str | None = None,
     ) -> None:
         if not len(data):
             raise DataError(f"dataset {name} is empty")
@@ -45,6 +52,7 @@ class Dataset(ABC):
             )
         self.data, self.name, self.labels = data, name, labels
         self.held_out, self.classifier = held_out, classifier
+        self.stamp, self._fingerprint = stamp, fingerprint
         self.channels: Dataset | None = None
         self.device = data.device
 
@@ -56,6 +64,13 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.data)
 
+    @property
+    def fingerprint(self) -> str:
+        """What the samples are, as 64 hexadecimal digits: the same data have the same on every machine."""
+        if self._fingerprint is None:
+            self._fingerprint = hash_content(self.data)
+        return self._fingerprint
+
     def to(self, device: torch.device) -> "Dataset":
         """Have batches made on ``device``; the data move there if they leave half of its memory free."""
         self.device = device
@@ -65,32 +80,32 @@ class Dataset(ABC):
         return self
 
     @property
-    def away(self) -> bool:
+    def is_offloaded(self) -> bool:
         """Whether the data are elsewhere than on the training device."""
         return self.data.device != self.device
 
     def batch(self, indices: Tensor) -> Tensor:
         """Samples at ``indices`` (...), as float32 (..., *shape) on the training device."""
-        return self.deliver(self.gather(indices))
+        return self.to_device(self.fetch(indices))
 
-    def gather(self, indices: Tensor) -> Tensor:
+    def fetch(self, indices: Tensor) -> Tensor:
         """The first half of `batch`, which a thread may do ahead: raw samples where the data are."""
-        gathered = self._gather(indices.to(self.data.device))
+        fetched = self._fetch(indices.to(self.data.device))
         # From pinned memory the copy runs beside the step that is still computing.
-        return gathered.pin_memory() if self.device.type == "cuda" and self.away else gathered
+        return fetched.pin_memory() if self.device.type == "cuda" and self.is_offloaded else fetched
 
-    def deliver(self, gathered: Tensor) -> Tensor:
+    def to_device(self, fetched: Tensor) -> Tensor:
         """The second half of `batch`: raw samples to the training device, as float32."""
-        return self._decode(gathered.to(self.device, non_blocking=True))
+        return self._decode(fetched.to(self.device, non_blocking=True))
 
     @staticmethod
-    def as_seen(samples: Tensor) -> Tensor:
-        """Generated samples as one who looks at them has them: images in 256 shades, points as they are."""
+    def quantize(samples: Tensor) -> Tensor:
+        """Round generated samples to what their files can hold: images to 256 shades, points not at all."""
         return samples
 
     @abstractmethod
-    def draw(self, samples: Tensor) -> Tensor:
-        """(n, *shape) -> a picture of them, (3, H, W) uint8."""
+    def plot(self, samples: Tensor) -> Tensor:
+        """Show samples (n, *shape) in one picture, (3, H, W) uint8."""
 
     @property
     def _bytes(self) -> int:
@@ -99,11 +114,29 @@ class Dataset(ABC):
     def _move(self, device: torch.device) -> None:
         self.data = self.data.to(device)
 
-    def _gather(self, indices: Tensor) -> Tensor:
+    def _fetch(self, indices: Tensor) -> Tensor:
         return self.data[indices]
 
-    def _decode(self, gathered: Tensor) -> Tensor:
-        return gathered
+    def _decode(self, fetched: Tensor) -> Tensor:
+        return fetched
+
+
+def hash_content(*parts: Tensor | np.ndarray | str | int | float | None) -> str:
+    """Hash what data are made from: SHA-256 over kind, shape and bytes of every part, 64 hexadecimal digits.
+
+    Samples that are computed (drawn from a mixture, resized) are hashed by what they are computed from:
+    their last bits may differ between processors and versions, and the data are the same nevertheless.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, (Tensor, np.ndarray)):
+            array = np.ascontiguousarray(part.cpu().numpy() if isinstance(part, Tensor) else part)
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(json.dumps([str(array.dtype), *array.shape]).encode())
+            digest.update(array.reshape(-1).view(np.uint8).data)
+        else:
+            digest.update(json.dumps([type(part).__name__, part]).encode())
+    return digest.hexdigest()
 
 
 def check_size(size: object) -> None:
@@ -114,16 +147,16 @@ def check_size(size: object) -> None:
 class Images(Dataset):
     """``data``: (N, C, H, W) uint8; batches are in [-1, 1]."""
 
-    def _decode(self, gathered: Tensor) -> Tensor:
-        return gathered.float().div_(127.5).sub_(1)
+    def _decode(self, fetched: Tensor) -> Tensor:
+        return fetched.float().div_(127.5).sub_(1)
 
     @staticmethod
-    def as_seen(samples: Tensor) -> Tensor:
+    def quantize(samples: Tensor) -> Tensor:
         return samples.add(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
 
     @staticmethod
-    def draw(samples: Tensor) -> Tensor:
-        """A near square grid; small images are magnified by a whole factor, to at least 32 pixels each."""
+    def plot(samples: Tensor) -> Tensor:
+        """Arrange images in a near square grid; small ones are magnified, by a whole factor."""
         # Here, because it takes as long to import as torch, and a finished run draws nothing.
         from torchvision.utils import make_grid
 
@@ -146,13 +179,14 @@ class Points(Dataset):
         centers: Tensor,
         std: float,
         held_out: Callable[[], Dataset] | None = None,
+        fingerprint: str | None = None,
     ) -> None:
-        super().__init__(data, name=name, labels=labels, held_out=held_out)
+        super().__init__(data, name=name, labels=labels, held_out=held_out, fingerprint=fingerprint)
         self.centers, self.std = centers, std
         self.modes = (centers, std)
 
-    def draw(self, samples: Tensor) -> Tensor:
-        """Scatter plot over the true modes, marked by crosses; the axes are those of the data."""
+    def plot(self, samples: Tensor) -> Tensor:
+        """Scatter points over the true modes, marked by crosses; the axes are those of the data."""
         points = samples.detach().float().cpu().numpy()
         canvas, axes, limit = self._canvas
         cloud = axes.scatter(points[:, 0], points[:, 1], s=6, c="tab:blue", alpha=0.6, linewidths=0)

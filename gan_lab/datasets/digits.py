@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gan_lab.datasets.base import Images, check_size
+from gan_lab.datasets.base import Images, check_size, hash_content
 from gan_lab.utils.checks import check_choice
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import stream
@@ -43,4 +43,5 @@ def load_digits(size: int = 16, split: str = "train", name: str = "digits") -> I
         labels=torch.from_numpy(bunch.target)[rows],
         held_out=partial(load_digits, size, other, name) if (other := OTHER.get(split)) else None,
         classifier="digits",
+        fingerprint=hash_content("digits", bunch.images[rows.numpy()].astype("uint8"), size),
     )

@@ -20,15 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.datasets.base import Images, check_size
+from gan_lab.datasets.files import absolute, list_images, stamp_files
 from gan_lab.utils.errors import ConfigurationError, DataError
 from gan_lab.utils.paths import cache_dir
 
 _log = logging.getLogger(__name__)
 
-SUFFIXES = {
-    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm"),
-}
 MODES = {1: "L", 3: "RGB"}
 DECODING = 1  # counts changes of the lines below that give other pixels for the same files
 AHEAD = 256  # images that may wait in memory until they are written
@@ -48,7 +45,7 @@ def load_image_folder(
     check_size(size)
     if type(channels) is not int or channels not in MODES:
         raise ConfigurationError(f"dataset.channels must be 1 or 3, got {channels!r}")
-    folder = Path(os.path.abspath(Path(str(path)).expanduser()))  # noqa: PTH100 - "a/../b" is b
+    folder = absolute(str(path))
     try:
         folder.stat()
     except FileNotFoundError:
@@ -57,31 +54,11 @@ def load_image_folder(
         raise DataError(f"dataset.path={path} cannot be read: {_reason(error)}") from error
     if not folder.is_dir():
         raise DataError(f"dataset.path={path} is a file, and must be a folder of images")
-    files = list_images(folder)
+    files = list_images(folder).images
     if not files:
-        raise DataError(f"dataset.path={path} holds no images ({', '.join(sorted(SUFFIXES))})")
-    return Images(cached_images(folder, files, size=size, channels=channels), name=name)
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Image files below a folder by their suffix, sorted; links are followed, each folder is seen once."""
-
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise DataError(f"dataset.path={folder} cannot be read: {_reason(error)}") from error
-        _log.warning("%s cannot be read: %s", error.filename, _reason(error))
-
-    found: list[Path] = []
-    seen: set[str] = set()
-    for where, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(where)
-        if real in seen:  # a link to a folder above, or to one that was visited
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        found += [Path(where, file) for file in files if Path(file).suffix.lower() in SUFFIXES]
-    return sorted(found)
+        raise DataError(f"dataset.path={path} holds no images")
+    stamp = stamp_files(folder, files)
+    return Images(cached_images(folder, files, size=size, channels=channels), name=name, stamp=stamp)
 
 
 def cached_images(source: Path, files: Sequence[Path], *, size: int, channels: int, part: str = "") -> Tensor:
@@ -92,7 +69,7 @@ def cached_images(source: Path, files: Sequence[Path], *, size: int, channels: i
     """
     identity = [os.fsdecode(source), size, channels, part, DECODING]
     place = cache_dir() / "images" / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    folder = place / _fingerprint(source, files)[:16]
+    folder = place / stamp_files(source, files)[:16]
     try:
         if not (folder / "images.npy").exists():
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -122,18 +99,6 @@ def cached_images(source: Path, files: Sequence[Path], *, size: int, channels: i
         # It is never written to: batches are gathered out of it.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(mapped)
-
-
-def _fingerprint(source: Path, files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            stat = file.stat()
-            seen = (stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            seen = (0, 0)
-        digest.update(json.dumps([str(file.relative_to(source)), *seen]).encode())
-    return digest.hexdigest()
 
 
 def _build(folder: Path, source: Path, files: Sequence[Path], size: int, channels: int) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gan_lab.datasets.base import Points
+from gan_lab.datasets.base import Points, hash_content
 from gan_lab.utils.checks import check_int, check_number
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import stream
@@ -29,7 +29,8 @@ def make_ring(
     # Not linspace from 0 to 2 pi, whose first and last angle are the same mode.
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     centers = torch.stack([angles.cos(), angles.sin()], 1) * radius
-    return _mixture(centers, std, size, data_seed, name)
+    recipe = ("ring", modes, float(radius), float(std), size, data_seed)
+    return _mixture(centers, std, size, data_seed, name, hash_content(*recipe))
 
 
 def make_grid(
@@ -47,11 +48,19 @@ def make_grid(
     check_int("dataset.size", size)
     require_memory(64 * size + 64 * side**2, f"dataset.size={size} with dataset.side={side}")
     ticks = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
-    return _mixture(torch.cartesian_prod(ticks, ticks), std, size, data_seed, name)
+    recipe = ("grid", side, float(spacing), float(std), size, data_seed)
+    centers = torch.cartesian_prod(ticks, ticks)
+    return _mixture(centers, std, size, data_seed, name, hash_content(*recipe))
 
 
 def _mixture(
-    centers: Tensor, std: float, size: int, data_seed: int, name: str, part: str = "mixture"
+    centers: Tensor,
+    std: float,
+    size: int,
+    data_seed: int,
+    name: str,
+    fingerprint: str | None = None,
+    part: str = "mixture",
 ) -> Points:
     generator = stream(data_seed, part)
     labels = torch.randint(len(centers), (size,), generator=generator)
@@ -62,5 +71,6 @@ def _mixture(
         labels=labels,
         centers=centers.float(),
         std=std,
-        held_out=partial(_mixture, centers, std, size, data_seed, name, "held-out mixture"),
+        fingerprint=fingerprint,
+        held_out=partial(_mixture, centers, std, size, data_seed, name, part="held-out mixture"),
     )

@@ -14,7 +14,7 @@ from filelock import FileLock
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from gan_lab.datasets.base import Dataset, Images, check_size
+from gan_lab.datasets.base import Dataset, Images, check_size, hash_content
 from gan_lab.datasets.image_folder import cached_images
 from gan_lab.utils.checks import check_choice, check_int
 from gan_lab.utils.errors import DataError
@@ -55,6 +55,7 @@ def load_torchvision(
         name=name,
         labels=None if labels is None else torch.as_tensor(np.asarray(labels)).long(),
         held_out=partial(load_torchvision, dataset, name, size, OTHER[split], root),
+        fingerprint=hash_content("torchvision", data, size or data.shape[-1]),
     )
 
 
@@ -77,6 +78,7 @@ def load_stacked_mnist(
         digits,
         chosen,
         name=name,
+        fingerprint=hash_content("stacked", digits.fingerprint, triples, data_seed),
         held_out=partial(load_stacked_mnist, name, size, OTHER[split], root, triples, data_seed),
     )
 
@@ -88,11 +90,20 @@ class StackedDigits(Images):
     """
 
     def __init__(
-        self, digits: Images, triples: Tensor, *, name: str, held_out: Callable[[], Dataset] | None = None
+        self,
+        digits: Images,
+        triples: Tensor,
+        *,
+        name: str,
+        held_out: Callable[[], Dataset] | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         assert digits.labels is not None
         labels = digits.labels[triples] @ torch.tensor([100, 10, 1])
-        super().__init__(digits.data[:, 0], name=name, labels=labels, held_out=held_out)
+        fingerprint = fingerprint or hash_content("stacked", digits.fingerprint, triples)
+        super().__init__(
+            digits.data[:, 0], name=name, labels=labels, held_out=held_out, fingerprint=fingerprint
+        )
         self.triples = triples
         self.channels = digits
 
@@ -107,7 +118,7 @@ class StackedDigits(Images):
         super()._move(device)
         self.triples = self.triples.to(device)
 
-    def _gather(self, indices: Tensor) -> Tensor:
+    def _fetch(self, indices: Tensor) -> Tensor:
         return self.data[self.triples[indices]]
 
 

@@ -92,7 +92,7 @@ class Evaluator:
         pieces: list[list[_Piece]] = [[] for _ in seeds]
         for z in torch.split(latent, CHUNK, dim=1):
             for own, samples in zip(pieces, generate(z.to(self.data.device)), strict=True):
-                own.append(self._piece(self.data.as_seen(samples.float())))
+                own.append(self._piece(self.data.quantize(samples.float())))
         return [self._score(self._evidence(own)) for own in pieces]
 
     def _score(self, fake: FeatureBatch) -> Scores:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_lab.report.entries import Entry
 
-PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.draw` makes
+PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.plot` makes
 CELLS = 10
 
 

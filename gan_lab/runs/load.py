@@ -130,5 +130,5 @@ def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:
     data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = io.BytesIO()
-    save_picture(data.draw(samples), picture)
+    save_picture(data.plot(samples), picture)
     atomic_write(path, picture.getvalue())  # which follows no link that a stranger's folder may hold

@@ -52,7 +52,7 @@ class Batches:
         block, offset = divmod(step, self.block_steps)
         if block != self._block:
             self._draw(block)
-        reals = [self.data.deliver(part) for part in self._gathered(offset)]
+        reals = [self.data.to_device(part) for part in self._gathered(offset)]
         turns = [
             Batch(real, self._latent[:, offset, i], self._uniforms[:, offset, i])
             for i, real in enumerate([*reals, reals[-1]])
@@ -63,13 +63,13 @@ class Batches:
         """Raw data of one step in this block; where they are away, those of the next step are begun."""
         ahead = self._ahead if self._ahead_of == (self._block, offset) else None
         gathered = ahead.result() if ahead is not None else self._gather(self._order[:, offset])
-        if self.data.away and offset + 1 < self.block_steps:
+        if self.data.is_offloaded and offset + 1 < self.block_steps:
             self._ahead = self._threads.submit(self._gather, self._order[:, offset + 1])
             self._ahead_of = (self._block, offset + 1)
         return gathered
 
     def _gather(self, indices: Tensor) -> list[Tensor]:
-        return [self.data.gather(indices[:, i]) for i in range(self.reals)]
+        return [self.data.fetch(indices[:, i]) for i in range(self.reals)]
 
     def keep(self, seeds: Sequence[int]) -> None:
         """Go on with these seeds only; their numbers do not change."""
@@ -87,7 +87,7 @@ class Batches:
             orders.append(self._indices(seed, block * count, count).view(k, self.reals, b))
         self._latent, self._uniforms = torch.stack(latents), torch.stack(uniforms)
         self._order = torch.stack(orders)
-        if not self.data.away:
+        if not self.data.is_offloaded:
             self._order = self._order.to(device, non_blocking=True)
         self._block = block
 

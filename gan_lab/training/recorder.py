@@ -114,7 +114,7 @@ class Recorder:
         with self._observing("samples", step):
             samples = engine.generate(latent.to(engine.setup.device)).cpu()
             for index, seed in enumerate(engine.seeds):
-                self.logs[seed].picture(step, self.data.draw(samples[index]))
+                self.logs[seed].picture(step, self.data.plot(samples[index]))
                 if self.histograms:
                     self.logs[seed].histograms(step, engine.weights(index))
 

@@ -227,5 +227,5 @@ def _picture(path: Path, seed: int, points: bool) -> None:
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(path)
         return
     cells = torch.tensor([shade(seed, cell) for cell in range(PICTURED)]).float() / 127.5 - 1
-    grid = Images.draw(cells.view(-1, 1, 1, 1).expand(-1, 1, 16, 16))
+    grid = Images.plot(cells.view(-1, 1, 1, 1).expand(-1, 1, 16, 16))
     Image.fromarray(grid.permute(1, 2, 0).contiguous().numpy()).save(path)

@@ -2,7 +2,9 @@
 
 import inspect
 import math
+import re
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -84,6 +86,38 @@ def test_on_cuda_data_move_when_they_fit_and_are_copied_when_not(
         torch.testing.assert_close(batch.cpu(), expected)
 
 
+def test_a_fingerprint_is_of_content_and_shape_alone() -> None:
+    data = images()
+    same = Images(data.data.clone(), name="other", labels=torch.arange(12))
+    assert data.fingerprint == same.fingerprint
+    assert re.fullmatch("[0-9a-f]{64}", data.fingerprint)
+    changed = data.data.clone()
+    changed[-1, -1, -1, -1] ^= 1
+    others = [changed, data.data[:-1], data.data.flip(0), data.data.transpose(1, 2), data.data.float()]
+    prints = {Images(other, name="noise").fingerprint for other in others}
+    assert len(prints | {data.fingerprint}) == 6
+
+
+def test_data_that_are_computed_are_known_by_what_they_come_from() -> None:
+    recipes: list[Any] = [
+        *(partial(load_digits, **k) for k in ({}, {"size": 8}, {"split": "test"}, {"split": "all"})),
+        *(partial(make_ring, **k) for k in ({}, {"std": 0.02}, {"modes": 4}, {"size": 9}, {"data_seed": 1})),
+        *(partial(make_grid, **k) for k in ({}, {"side": 8})),
+    ]
+    prints = [make().fingerprint for make in recipes]
+    assert len(set(prints)) == len(recipes)
+    assert [make().fingerprint for make in recipes] == prints
+    # The same number, typed as YAML may have it.
+    assert make_ring(radius=1).fingerprint == make_ring(radius=1.0).fingerprint
+    assert make_ring().fingerprint == make_ring(name="x").fingerprint
+    # Kept by every run: they stay, whatever becomes of the code.
+    assert [make().fingerprint[:8] for make in (load_digits, make_ring, make_grid)] == [
+        "576f5e0c",
+        "02ec9d4f",
+        "eb896e3b",
+    ]
+
+
 def test_empty_data_are_refused() -> None:
     with pytest.raises(DataError, match="dataset nothing is empty"):
         Images(torch.zeros(0, 1, 4, 4, dtype=torch.uint8), name="nothing")
@@ -94,7 +128,7 @@ def test_empty_data_are_refused() -> None:
 def test_pictures_of_images_are_near_square_grids(width: int, times: int, channels: int) -> None:
     samples = torch.full((6, channels, width, width), -1.0)
     samples[4] = 1.0  # second row, second column of 2 rows of 3
-    picture = images().draw(samples)
+    picture = images().plot(samples)
     cell = width * times + 2
     assert picture.shape == (3, 2 * cell + 2, 3 * cell + 2)
     assert picture.dtype == torch.uint8
@@ -105,17 +139,17 @@ def test_pictures_of_images_are_near_square_grids(width: int, times: int, channe
 
 def test_pictures_show_diverged_samples() -> None:
     samples = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0]).view(4, 1, 1, 1)
-    picture = images().draw(samples.expand(4, 1, 32, 32))
+    picture = images().plot(samples.expand(4, 1, 32, 32))
     assert picture[0, 10, 10] == 0
     assert picture[0, 10, 44] == 255
     assert picture[0, 44, 10] == 0
     assert picture[0, 44, 44] == 128
     points = torch.tensor([[float("nan"), 0.0], [1e30, 0.0], [0.0, float("inf")]])
-    assert make_ring(size=10).draw(points).shape == (3, 400, 400)
+    assert make_ring(size=10).plot(points).shape == (3, 400, 400)
 
 
 def test_one_image_is_a_picture_too() -> None:
-    assert images().draw(torch.zeros(1, 1, 16, 16)).shape[0] == 3
+    assert images().plot(torch.zeros(1, 1, 16, 16)).shape[0] == 3
 
 
 def blue(picture: Tensor) -> Tensor:
@@ -126,7 +160,7 @@ def blue(picture: Tensor) -> Tensor:
 
 def test_pictures_of_points_show_them_where_they_are() -> None:
     data = make_ring(size=100)
-    picture = data.draw(torch.tensor([[1.0, 0.0]]).repeat(20, 1))
+    picture = data.plot(torch.tensor([[1.0, 0.0]]).repeat(20, 1))
     assert picture.shape == (3, 400, 400)
     assert picture.dtype == torch.uint8
     rows, columns = blue(picture).nonzero().float().mean(0).tolist()
@@ -138,20 +172,20 @@ def test_pictures_of_points_show_them_where_they_are() -> None:
 
 def test_pictures_of_points_do_not_keep_those_before() -> None:
     data = make_ring(size=100)
-    empty = data.draw(torch.full((1, 2), 99.0))
-    data.draw(data.batch(torch.arange(100)))
-    assert torch.equal(data.draw(torch.full((1, 2), 99.0)), empty)
+    empty = data.plot(torch.full((1, 2), 99.0))
+    data.plot(data.batch(torch.arange(100)))
+    assert torch.equal(data.plot(torch.full((1, 2), 99.0)), empty)
     assert not blue(empty).any()
 
 
 def test_pictures_of_points_are_quick() -> None:
     data = make_grid(size=3000)
     samples = data.batch(torch.arange(2500))
-    data.draw(samples)
+    data.plot(samples)
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        data.draw(samples)
+        data.plot(samples)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.2  # about 0.03 where it was written
 
@@ -162,7 +196,7 @@ def test_pictures_do_not_need_pyplot() -> None:
 
     code = (
         "import sys; from gan_lab.datasets.mixtures import make_ring; data = make_ring(size=10);"
-        "assert 'matplotlib' not in sys.modules; data.draw(data.data);"
+        "assert 'matplotlib' not in sys.modules; data.plot(data.data);"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=config_dir().parent)

@@ -70,15 +70,15 @@ def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch
     words = (*TINY_IMAGES, "seeds=3", "discriminator_steps=2")
     plain, ahead = assembled(*words).batches, assembled(*words).batches
     expected = [plain(step) for step in steps]
-    gathered: list[str] = []
-    gather = type(ahead.data).gather
+    threads: list[str] = []
+    fetch = type(ahead.data).fetch
 
     def noted(self: Dataset, indices: torch.Tensor) -> torch.Tensor:
-        gathered.append(threading.current_thread().name)
-        return gather(self, indices)
+        threads.append(threading.current_thread().name)
+        return fetch(self, indices)
 
-    monkeypatch.setattr(type(ahead.data), "away", True)
-    monkeypatch.setattr(type(ahead.data), "gather", noted)
+    monkeypatch.setattr(type(ahead.data), "is_offloaded", True)
+    monkeypatch.setattr(type(ahead.data), "fetch", noted)
     for step, (turns, last) in zip(steps, expected, strict=True):
         if step == 7:
             ahead.keep([0, 1, 2])
@@ -86,7 +86,7 @@ def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch
         for ours, theirs in zip([*found, final], [*turns, last], strict=True):
             for a, b in zip(ours, theirs, strict=True):
                 assert torch.equal(a, b)
-    assert any(name.startswith("data") for name in gathered)
+    assert any(name.startswith("data") for name in threads)
 
 
 def test_streams_are_told_apart_by_seed_name_and_block() -> None:
