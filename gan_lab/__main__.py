@@ -2,4 +2,5 @@
 
 from gan_lab.cli import main
 
-main()
+if __name__ == "__main__":  # the worker processes of a sweep import this module under another name
+    main()

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from gan_lab.runs.log import LOG
 from gan_lab.runs.status import Status, now
-from gan_lab.utils.errors import GanLabError, RunFailedError
+from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 
 LOCK = ".lock"
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
@@ -78,4 +78,4 @@ def lock_run(folder: Path) -> Iterator[None]:
     except Timeout:
         status = Status.load(folder)
         who = f"process {status.process} on {status.host}, since {status.started}" if status else "another"
-        raise GanLabError(f"{folder} is being trained by {who}: wait for it, or stop it") from None
+        raise RunBusyError(f"{folder} is being trained by {who}: wait for it, or stop it") from None

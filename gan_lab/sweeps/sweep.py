@@ -17,11 +17,12 @@ from gan_lab.config.schema import check
 from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import task_config
 from gan_lab.runs.status import Status, existing_status, is_done
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError
 from gan_lab.utils.text import align_columns, format_duration, truncate
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
+SUCCESSES = ("skipped", "finished", "resumed", "diverged", "trained elsewhere")
 
 
 @dataclass
@@ -37,6 +38,7 @@ class SweepJob:
     done: bool
     reason: str = ""
     lost: int = 0
+    elsewhere: bool = False
 
     def now(self) -> Status | None:
         """What has become of it, None where nothing has."""
@@ -47,8 +49,13 @@ class SweepJob:
             return None
 
     def outcome(self) -> str:
-        """One word: skipped, finished, resumed, diverged, failed, interrupted, or not begun."""
+        """Say it in a word or two: skipped, finished, resumed, diverged, failed, interrupted, ...
+
+        ``elsewhere``: another process trains it, such as the same sweep in another terminal.
+        """
         status = self.now()
+        if self.elsewhere:
+            return "trained elsewhere"
         if self.reason:
             return "failed"
         if self.done:
@@ -85,7 +92,7 @@ def sweep(
         print(table(members))
         raise
     print(table(members))
-    return sum(member.outcome() not in ("skipped", "finished", "resumed", "diverged") for member in members)
+    return sum(member.outcome() not in SUCCESSES for member in members)
 
 
 def table(members: Sequence[SweepJob]) -> str:
@@ -156,6 +163,7 @@ def _launch(members: Sequence[SweepJob], launch: Launch, batch_size: int) -> Non
         for member, one in zip(batch, returns, strict=True):
             if one.status == JobStatus.FAILED:
                 why = one._return_value  # the property of that name prints it, and raises
+                member.elsewhere = isinstance(why, RunBusyError)
                 member.reason = str(why) if isinstance(why, GanLabError) else _named(why)
 
 

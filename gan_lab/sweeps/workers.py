@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from gan_lab.utils.errors import RunFailedError
 from gan_lab.utils.signals import RunInterrupted, StopRequest, stop_requests
 
-_STOP = "stop"
+STOP = "stop"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Stoppable:
         own.touch()
         try:
             # First the own file, then this question; the launcher does it the other way round.
-            if (self.folder / _STOP).exists():
+            if (self.folder / STOP).exists():
                 raise RunInterrupted(signal.SIGTERM)
             return self.task(cfg)
         except KeyboardInterrupt as stop:
@@ -54,7 +54,7 @@ def _stop_at_once(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def stoppable(task: TaskFunction) -> Iterator[TaskFunction]:
+def stoppable(task: TaskFunction) -> Iterator["Stoppable"]:
     """Give workers a task that can be stopped; raises `RunInterrupted` once they all have.
 
     Asked a second time with Ctrl-C, it leaves at once, and nobody saves.
@@ -81,7 +81,7 @@ def _pass_on(request: StopRequest, folder: Path, over: threading.Event) -> None:
     while request.number is None:
         if over.wait(0.1):
             return
-    (folder / _STOP).touch()
+    (folder / STOP).touch()
     for worker in folder.glob("[0-9]*"):
         with suppress(ProcessLookupError):
             os.kill(int(worker.name), signal.SIGTERM)

@@ -18,6 +18,10 @@ class DataError(GanLabError):
     """A data set is missing, empty, unreadable or could not be downloaded: seen by who trains on it."""
 
 
+class RunBusyError(GanLabError):
+    """Another process trains this run at the moment; seen by whoever comes second."""
+
+
 class RunFailedError(GanLabError):
     """A run that had begun could not go on; its log says more. The same command takes it up again."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -68,6 +69,39 @@ class ResumableSweeper(BasicSweeper):
         failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
         if failures:
             sys.exit(1)
+
+
+@dataclass
+class WorkerLauncherConf:
+    """minutes: a run that changes nothing in its folder for so long is ended; null for never."""
+
+    _target_: str = "hydra_plugins.gan_lab.WorkerLauncher"
+    minutes: float | None = None
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="worker", node=WorkerLauncherConf, provider="gan-lab"
+)
+
+
+class WorkerLauncher(BasicLauncher):
+    """One run after the other in a worker process, so that a run which dies takes no other with it."""
+
+    def __init__(self, minutes: float | None = None) -> None:
+        super().__init__()
+        self.minutes = minutes
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from gan_lab.sweeps.worker import run_jobs
+        from gan_lab.sweeps.workers import stoppable
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        with stoppable(self.task_function) as task:
+            return run_jobs(
+                task, self.hydra_context, self.config, job_overrides, initial_job_idx, self.minutes
+            )
 
 
 # Each launcher needs an extra of its own, and any of them may be missing.
