@@ -49,7 +49,7 @@ def check_number(
         limits = (("above", above), ("of at least", at_least), ("below", below), ("of at most", at_most))
         bounds = " and ".join(f"{words} {bound:g}" for words, bound in limits if bound is not None)
         raise refusal(key, value, allowed or f"a number {bounds}".rstrip())
-    if abs(number) > LARGEST:
+    if isinstance(value, int) and abs(value) > LARGEST:
         raise refusal(key, value, f"at most {LARGEST}")
     return number
 

@@ -1,6 +1,7 @@
 """Sweeps that are watched, stopped and compared: what the tests of launchers share."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def weights(study: str, folder: Path = Path()) -> dict[str, bytes]:
 def outcomes(out: str) -> dict[str, str]:
     """activation -> what the table at the end says of it."""
     lines = out[out.rindex("\nrun ") :].splitlines()[2:]
-    rows = [line.split() for line in lines[: lines.index("")]]
+    rows = [re.split(r"\s{2,}", line) for line in lines[: lines.index("")]]
     return {row[0].partition(",")[0].removeprefix("activation="): row[1] for row in rows}
 
 
