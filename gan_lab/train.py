@@ -1,9 +1,5 @@
 """Hydra's entrypoint: what ``gan-lab train`` does, for one run and for each run of a sweep."""
 
-import gc
-import os
-import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +13,8 @@ from gan_lab.config.schema import check
 from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
 from gan_lab.runs.status import existing_status, is_done
+from gan_lab.sweeps.job import run_as_job
 from gan_lab.training.summary import summary
-from gan_lab.utils.errors import GanLabError, HydraPassthrough
 from gan_lab.utils.paths import config_dir
 
 register_resolvers()  # at import, because the workers of parallel launchers import this module only
@@ -26,22 +22,9 @@ register_resolvers()  # at import, because the workers of parallel launchers imp
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> None:
-    job, failure = HydraConfig.get(), None
+    job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    try:
-        train(cfg, folder, job.runtime.choices)
-    except GanLabError as error:
-        if job.mode == RunMode.RUN:
-            raise HydraPassthrough(error) from error
-        if os.environ.get("GAN_LAB_DEBUG"):
-            traceback.print_exc()
-        failure = type(error)(str(error))
-    if failure is not None:
-        # The first error holds everything its frames held, and the sweep's next run needs that memory.
-        gc.collect()
-        if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
-        raise failure
+    run_as_job(lambda: train(cfg, folder, job.runtime.choices), single=job.mode == RunMode.RUN)
     print(summary(folder))
 
 
