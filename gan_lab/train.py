@@ -10,9 +10,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab.config.schema import check
+from gan_lab.runs.existing import existing_status, is_done, watched_note
 from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
-from gan_lab.runs.status import existing_status, is_done
 from gan_lab.sweeps.job import run_as_job
 from gan_lab.training.summary import summary
 from gan_lab.utils.paths import config_dir
@@ -26,6 +26,8 @@ def main(cfg: DictConfig) -> None:
     folder = Path(job.runtime.output_dir)
     run_as_job(lambda: train(cfg, folder, job.runtime.choices), single=job.mode == RunMode.RUN)
     print(summary(folder))
+    if note := watched_note(cfg, folder):
+        print(f"  note     {note}")
 
 
 def train(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:

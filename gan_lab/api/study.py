@@ -1,5 +1,6 @@
 """A study as Python code trains it."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from gan_lab.utils.paths import config_dir
 
 if TYPE_CHECKING:
     from gan_lab.runs.load import TrainedRun
+
+_log = logging.getLogger(__name__)
 
 
 class Study:
@@ -27,6 +30,7 @@ class Study:
         command line would refuse, and `RunFailedError` if the run fails.
         """
         from gan_lab.config.trust import modules_of
+        from gan_lab.runs.existing import watched_note
         from gan_lab.runs.load import load
         from gan_lab.runs.naming import task_config
         from gan_lab.train import train
@@ -42,4 +46,6 @@ class Study:
             raise
         cfg = task_config(composed)
         train(cfg, folder, choices)
+        if note := watched_note(cfg, folder):
+            _log.warning(note)
         return load(folder, modules_of(cfg))

@@ -45,8 +45,8 @@ def _table(study: Mapping[str, Any]) -> str:
     lines = [f"{study['folder']}  ({count})"]
     lines += [f"  {line}" for line in align_columns(rows, left=(0, 1))] if runs else []
     lines += [f"  damaged: {name}: {why}" for name, why in study["damaged"].items()]
-    if study["put_aside"]:
-        lines.append(f"  put aside by rerun=true: {study['put_aside']}")
+    if study["archived"]:
+        lines.append(f"  archived by rerun=true: {study['archived']}")
     return "\n".join(lines)
 
 

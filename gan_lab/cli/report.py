@@ -31,11 +31,12 @@ def command(
     """
     with one_sentence():
         from gan_lab.report.write import write
-        from gan_lab.runs.study import collect, find_study
+        from gan_lab.runs.run import Run
+        from gan_lab.runs.study import find_study, read_study
 
         folder = find_study(study)
         output = output or folder / "report"
-        report = write(collect(folder), output, primary=primary, reference=reference)
+        report = write(read_study(folder, check=Run.verify), output, primary=primary, reference=reference)
         if as_json:
             click.echo(json.dumps(report, indent=2, allow_nan=False))
             return

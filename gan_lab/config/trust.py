@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -27,17 +26,14 @@ GET_CLASS = "hydra.utils.get_class"
 # Those that check a file's digest before they unpickle it, and have what `torchvision_images` wants.
 DATASETS = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "SVHN", "USPS")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_LONGEST_FILE = 2**20  # bytes; gan-lab's own are a few thousand
 
 
-def read_config(folder: Path, trust: Sequence[str] = ()) -> DictConfig:
-    """``config.yaml`` of a run's folder, of which everything can be built.
+def trusted_config(plain: dict[str, Any], path: Path, trust: Sequence[str] = ()) -> DictConfig:
+    """Return the plain values of a run's ``config.yaml`` as a configuration of which everything may be built.
 
-    Raises GanLabError where it is damaged, or names something that is not to be trusted: only gan-lab's own
-    choices, `torch.nn` modules and `torch.optim` optimizers are, and what lies in the modules ``trust``.
+    Raises GanLabError, which names the file ``path``, for anything that is not to be trusted: only gan-lab's
+    own choices, `torch.nn` modules and `torch.optim` optimizers are, and what lies in the modules ``trust``.
     """
-    path = folder / "config.yaml"
-    plain = _plain(path)
     for key, value in walk(plain):
         # gan-lab writes values; what is still to be computed could become a target after this look at it.
         if isinstance(value, str) and "${" in value:
@@ -141,25 +137,6 @@ def _own_choices() -> frozenset[str]:
     target = re.compile(r"^\s*_target_:\s*(gan_lab\.[\w.]+)", re.MULTILINE)
     texts = (path.read_text(encoding="utf-8") for path in config_dir().glob("*/*.yaml"))
     return frozenset(name for text in texts for name in target.findall(text))
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LONGEST_FILE:
-            raise GanLabError(f"{path} is too long to be a run's configuration")
-        text = path.read_text(encoding="utf-8")
-        # A few nested aliases make billions of nodes, and a list can hold itself; gan-lab writes none.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
-            raise GanLabError(f"{path} has YAML aliases, and gan-lab writes none")
-        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except OSError as error:
-        raise GanLabError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GanLabError(f"{path} is damaged: {first}") from error
-    if not isinstance(plain, dict) or not plain:
-        raise GanLabError(f"{path} is damaged: it holds no keys")
-    return {str(key): value for key, value in plain.items()}
 
 
 def _shown(value: Any) -> str:

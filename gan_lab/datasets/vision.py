@@ -20,7 +20,7 @@ from gan_lab.utils.checks import check_choice, check_int
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.memory import require_memory
-from gan_lab.utils.paths import cache_dir
+from gan_lab.utils.paths import cache_dir, data_dir
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.text import truncate
 
@@ -37,7 +37,7 @@ def load_torchvision(
     """A torchvision class that keeps ``data`` and ``targets`` (or ``labels``) in memory, such as MNIST.
 
     ``dataset`` is called as ``dataset(root=..., download=True, <train or split>=...)``; ``size`` None keeps
-    the images' own, ``root`` None is ``data`` in gan-lab's cache folder.
+    the images' own, ``root`` None is ``$GAN_LAB_DATA``, or ``data`` in gan-lab's cache folder.
     """
     _check(size, split)
     which = (
@@ -169,7 +169,7 @@ def _one_at_a_time(name: str) -> Iterator[None]:
 
 
 def _root(given: str | None) -> Path:
-    return Path(given).expanduser() if given else cache_dir() / "data"
+    return Path(given).expanduser() if given else data_dir()
 
 
 def _check(size: object, split: object) -> None:

@@ -13,10 +13,9 @@ from tqdm import tqdm
 
 from gan_lab.config.build import build
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest, write_results
-from gan_lab.runs.folder import run_folders, seed_folder
-from gan_lab.runs.load import TrainedRun, load
-from gan_lab.runs.results import read_results
-from gan_lab.runs.stats import read_stats
+from gan_lab.runs.load import TrainedRun, open_run
+from gan_lab.runs.run import Seed
+from gan_lab.runs.study import read_study
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 
@@ -60,60 +59,57 @@ def evaluate(
 ) -> tuple[list[EvalResult], list[str]]:
     """Evaluate every seed of a run, or of all runs in a study, and write its ``results.json``.
 
-    What is there already, made in the same way from the same weights, is skipped unless ``again``. Modules in
-    ``trust`` may be built from a ``config.yaml``, as in `load`. Also returns what could not be evaluated, a
-    sentence each.
+    What is there already, made in the same way from the same weights, is skipped unless ``again``; runs that
+    rerun=true has archived are left alone. Modules in ``trust`` may be built from a ``config.yaml``, as in
+    `load`. Also returns what could not be evaluated, a sentence each.
     """
-    folders = run_folders(folder)
-    if not folders:
-        raise GanLabError(f"{folder} is neither a run nor a study: there is no status.json in it or below it")
+    study = read_study(folder)
     judges: dict[tuple[str, int], Evaluator] = {}
     done: list[EvalResult] = []
-    failed: list[str] = []
+    failed = list(study.damaged.values())
     runs: list[TrainedRun] = []
-    for path in folders:
+    for run in study.runs:
         try:
-            runs.append(load(path, trust))
+            runs.append(open_run(run, trust))
         except GanLabError as error:
             failed.append(str(error))
     with tqdm(
         total=sum(len(run.seeds) for run in runs), unit="seed", disable=None, dynamic_ncols=True
     ) as bar:
-        for run in runs:
-            cfg = changes.apply(run.cfg)
-            for seed in run.seeds:
+        for trained in runs:
+            cfg = changes.apply(trained.cfg)
+            for seed in trained.run.seeds:
                 try:
-                    done.append(_seed(run, cfg, seed, _judge(judges, cfg, device), again=again))
+                    done.append(_seed(trained, cfg, seed, _judge(judges, cfg, device), again=again))
                 except GanLabError as error:
-                    failed.append(f"{seed_folder(run.folder, seed)}: {error}")
+                    failed.append(f"{seed.folder}: {error}")
                 bar.update()
     return done, failed
 
 
 def _seed(
-    run: TrainedRun, cfg: DictConfig, seed: int, judge: Callable[[], Evaluator], *, again: bool
+    run: TrainedRun, cfg: DictConfig, seed: Seed, judge: Callable[[], Evaluator], *, again: bool
 ) -> EvalResult:
-    folder = seed_folder(run.folder, seed)
-    diverged = run.status.diverged.get(seed)
-    step = run.status.step if diverged is None else diverged
+    folder = seed.folder
+    step = run.status.step if seed.diverged is None else seed.diverged
     there = None
     with suppress(GanLabError):  # what is damaged is measured anew
-        there = read_results(folder)
+        there = seed.results
     if there and not again and (there["evaluation_digest"], there["step"]) == (evaluation_digest(cfg), step):
         return EvalResult(folder, there, skipped=True)
     scores = None
-    if diverged is None:
-        network = run.generator(seed, judge().data.device)
+    if seed.diverged is None:
+        network = run.generator(seed.number, judge().data.device)
 
         @torch.no_grad()
         def generate(latent: Tensor) -> Tensor:
             out: Tensor = network(latent[0])
             return out[None]
 
-        (scores,) = judge()(generate, [seed])
+        (scores,) = judge()(generate, [seed.number])
     # Numbers from the way belong to these only where they were made in the same way.
-    history = read_stats(folder) if evaluation_digest(cfg) == evaluation_digest(run.cfg) else []
-    results = write_results(folder, seed, step, scores, judge(), evaluation_digest(cfg), history)
+    history = seed.stats() if evaluation_digest(cfg) == evaluation_digest(run.cfg) else []
+    results = write_results(folder, seed.number, step, scores, judge(), evaluation_digest(cfg), history)
     return EvalResult(folder, results, skipped=False)
 
 

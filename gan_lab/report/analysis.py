@@ -78,7 +78,7 @@ def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: 
         "missing": missing,
         "runs": [_run(member) for member in everyone],
         "damaged": study.damaged,
-        "aside": study.aside,
+        "aside": study.archived,
         "notes": list(dict.fromkeys(notes)),
         "protocol": told,
         "method": text.method(main),

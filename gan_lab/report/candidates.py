@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_lab.runs.study import Run
+from gan_lab.runs.naming import UNHASHED_KEYS
+from gan_lab.runs.run import Run
 
 PLAYERS = ("generator", "discriminator")
 # What a run is watched with, where, and how it is told from others, none of which changes what is compared.
 # Scores of differing features, metrics and sample counts are refused, not compared in settings of their own.
 _NOT_A_SETTING = {
-    *("study", "seed", "seeds", "rerun", "report", "device", "engine", "log", "samples", "checkpoint"),
-    *("diagnostics", "diagnostic", "features", "metric", "metrics"),
-    *("activation", "generator_activation", "discriminator_activation"),
-}
+    *UNHASHED_KEYS,
+    *("seed", "seeds", "activation", "generator_activation", "discriminator_activation"),
+} - {"steps"}
 _NOT_LEAVES = ("dataset.root", "model.generator.activation", "model.discriminator.activation")
 
 Leaves = dict[str, Any]

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from gan_lab.report.candidates import show
-from gan_lab.runs.study import Run
+from gan_lab.runs.run import Run
 
 # Keys that a run without Hydra's record is repeated with, beside its groups.
 _KEYS = ("study", "steps", "batch_size", "seed", "seeds", "discriminator_steps", "precision", "ema")

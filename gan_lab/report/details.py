@@ -8,7 +8,6 @@ import numpy as np
 from gan_lab.report import comparison as statistics
 from gan_lab.report.entries import Entry, Primary, spec_of
 from gan_lab.report.ranking import Floats, oriented, typical
-from gan_lab.runs.study import history_of
 
 ChunkedEngine = Mapping[str, Sequence[Entry]]
 QUANTITIES = ("dead", "dormant", "saturated")
@@ -23,7 +22,7 @@ History = list[dict[str, Any]]
 
 
 def histories(groups: ChunkedEngine) -> dict[str, list[tuple[Entry, History]]]:
-    return {name: [(entry, history_of(entry.seed.folder)) for entry in own] for name, own in groups.items()}
+    return {name: [(entry, entry.seed.stats()) for entry in own] for name, own in groups.items()}
 
 
 def curves(told: Mapping[str, list[tuple[Entry, History]]], metric: Primary) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_lab.report.candidates import Candidate, candidates, label, leaves, settings
-from gan_lab.runs.study import Run, Seed, Study
+from gan_lab.runs.run import Run, Seed
+from gan_lab.runs.study import Study
 from gan_lab.utils.errors import GanLabError
 
 ENDED = ("finished", "diverged", "failed")

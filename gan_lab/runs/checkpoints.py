@@ -10,25 +10,26 @@ from typing import Any
 
 import torch
 
+from gan_lab.runs.formats import check_format
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.text import truncate
 
-FORMAT = 1
+CHECKPOINT_FORMAT = 2
 KEPT = 2
 
 _log = logging.getLogger(__name__)
 
 
-def save(folder: Path, step: int, content: dict[str, Any]) -> None:
-    """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as the checkpoint of ``step``.
+def save(folder: Path, step: int, identity: str, content: dict[str, Any]) -> None:
+    """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as a run's checkpoint of ``step``.
 
-    Beside it stands its SHA-256, as ``sha256sum --check`` reads it.
+    Its SHA-256 is written beside it, as ``sha256sum --check`` reads it.
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"step_{step:08d}.pt"
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "step": step, **content}, buffer)
+    torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "step": step, **content}, buffer)
     data = buffer.getvalue()
     # The sum goes first: a crash in between leaves a sum without a checkpoint, which nobody misses.
     atomic_write(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
@@ -40,8 +41,11 @@ def save(folder: Path, step: int, content: dict[str, Any]) -> None:
         _sum(old).unlink(missing_ok=True)
 
 
-def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest sound checkpoint in ``folder``, or None where there is none; damaged ones are named."""
+def load_latest(folder: Path, device: torch.device, identity: str) -> dict[str, Any] | None:
+    """Read the newest sound checkpoint in ``folder``, None if there is none; damaged ones are logged.
+
+    Raises GanLabError for one of another format, or of another run than the one of this identity.
+    """
     found = _all(folder)
     for place, path in reversed(list(enumerate(found))):
         data = path.read_bytes()
@@ -57,11 +61,11 @@ def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
                 f"{path} is not read, because it holds more than numbers, or is no checkpoint "
                 f"({truncate(str(error), 80)}): rerun=true starts over"
             ) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise GanLabError(
-                f"{path} has checkpoint format {content.get('format')!r}, and this gan-lab reads "
-                f"format {FORMAT}: use the version that wrote it, or rerun=true"
-            )
+        remedy = f"rerun=true starts over and archives it, or move {folder} away"
+        number = content.get("format") if isinstance(content, dict) else None
+        check_format(path, number, CHECKPOINT_FORMAT, remedy)
+        if content.get("identity") != identity:
+            raise GanLabError(f"{path} is the checkpoint of a run of another configuration: {remedy}")
         return content
     return None
 

@@ -1,5 +1,8 @@
 """A run's folder: finding it, locking it and moving it out of the way. Imports no torch."""
 
+import os
+import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,8 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gan_lab.runs.config_file import CONFIG
 from gan_lab.runs.log import LOG
-from gan_lab.runs.status import Status, now
+from gan_lab.runs.status import STATUS, Status, now
 from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 
 LOCK = ".lock"
@@ -17,30 +21,30 @@ ARCHIVED = ".before-"
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """The folder itself where it is a run's, else the runs in it, by name."""
-    if (folder / "status.json").is_file():
+    """Return the folder itself if it is a run's, else the runs in it by name."""
+    if (folder / STATUS).is_file():
         return [folder]
-    return sorted(path.parent for path in folder.glob("*/status.json"))
+    return sorted(path.parent for path in folder.glob(f"*/{STATUS}"))
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
     return folder / f"seed_{seed}"
 
 
-def archive_run(folder: Path, status: Status) -> Path:
+def archive_run(folder: Path) -> Path:
     """Move what a run has left out of the way of the next one; returns where to."""
     name, number = f"{folder.name}{ARCHIVED}{now().replace(':', '')}", 1
-    aside = folder.with_name(name)
-    while aside.exists():  # a second ago
+    archive = folder.with_name(name)
+    while archive.exists():  # a second ago
         number += 1
-        aside = folder.with_name(f"{name}.{number}")
-    aside.mkdir()
-    seeds = [seed_folder(Path(), seed).name for seed in status.seeds]
+        archive = folder.with_name(f"{name}.{number}")
+    archive.mkdir()
+    seeds = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"seed_\d+", path.name))
     # The status goes last: stopped in between, the next start moves the rest.
-    for name in ("config.yaml", "checkpoint", *seeds, "status.json"):
+    for name in (CONFIG, "checkpoint", *seeds, STATUS):
         if (folder / name).exists():
-            (folder / name).rename(aside / name)
-    return aside
+            (folder / name).rename(archive / name)
+    return archive
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def discard_if_refused(folder: Path) -> Iterator[None]:
 
 
 def _discard_unless_run(folder: Path) -> None:
-    if not folder.is_dir() or (folder / "status.json").exists():
+    if not folder.is_dir() or (folder / STATUS).exists():
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):  # another may be at its beginning
         shutil.rmtree(folder / ".hydra", ignore_errors=True)
@@ -76,6 +80,34 @@ def lock_run(folder: Path) -> Iterator[None]:
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout:
-        status = Status.load(folder)
+        status = None
+        with suppress(GanLabError):  # the other one may be replacing a status of an older version
+            status = Status.load(folder)
         who = f"process {status.process} on {status.host}, since {status.started}" if status else "another"
         raise RunBusyError(f"{folder} is being trained by {who}: wait for it, or stop it") from None
+
+
+def is_running(folder: Path, status: Status) -> bool:
+    """Return whether a run whose status says that it is running still is.
+
+    Only its own host can tell: there is a process of its number, and the run's lock is held (another process
+    may have got that number since). A run of another host is believed.
+    """
+    if status.state != "running":
+        return False
+    if status.host != platform.node():
+        return True
+    try:
+        os.kill(status.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    lock = folder / LOCK
+    if not lock.exists():
+        return True
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True

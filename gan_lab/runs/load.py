@@ -9,53 +9,62 @@ from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gan_lab.config.build import build, build_network
-from gan_lab.config.trust import read_config
+from gan_lab.config.trust import trusted_config
 from gan_lab.datasets.base import Images
-from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.config_file import CONFIG
+from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
-from gan_lab.training.tensorboard import save_picture
+from gan_lab.runs.weights import WEIGHTS, read_weights
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
+from gan_lab.utils.images import save_png
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import stream
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run's folder, read-only."""
+    """A run of which everything may be built: its generators, and samples of them."""
 
-    folder: Path
+    run: Run
     cfg: DictConfig
-    status: Status
-    shape: tuple[int, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder
+
+    @property
+    def status(self) -> Status:
+        return self.run.status
 
     @property
     def seeds(self) -> list[int]:
         return self.status.seeds
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.status.shape)
+
     def generator(self, seed: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
-        """The generator of one seed (the first by default) in evaluation mode; averaged if ``ema`` was on."""
+        """Build a seed's generator (default: of the first) in evaluation mode, averaged if ``ema`` is on."""
+        folders = {seed.number: seed.folder for seed in self.run.seeds}
         seed = self.seeds[0] if seed is None else seed
-        weights = seed_folder(self.folder, seed) / "generator.safetensors"
-        if seed not in self.seeds:
-            known = ", ".join(map(str, self.seeds))
+        if seed not in folders:
+            known = ", ".join(map(str, folders))
             raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
-        if not weights.exists():
-            raise GanLabError(f"{self.folder} has no weights yet: its first checkpoint is still to come")
+        weights = read_weights(folders[seed])
         network = build_network(self.cfg, "model.generator", shape=self.shape)
         try:
-            network.load_state_dict(load_file(weights))
-        except SafetensorError as error:
-            raise GanLabError(f"{weights} is not a sound safetensors file: {error}") from error
+            network.load_state_dict(weights)
         except RuntimeError as error:
-            said = str(error).splitlines()
-            why = said[1] if len(said) > 1 else said[0]
-            raise GanLabError(f"{weights} does not fit the run's config.yaml: {why.strip()}") from error
+            lines = str(error).splitlines()
+            reason = (lines[1] if len(lines) > 1 else lines[0]).strip()
+            file = folders[seed] / WEIGHTS
+            raise GanLabError(f"{file} does not fit the run's {CONFIG}: {reason}") from error
         return network.eval().to(device)
 
     @torch.no_grad()
@@ -99,7 +108,7 @@ class TrainedRun:
     def _latent(self, number: int, noise: int) -> Tensor:
         size = OmegaConf.select(self.cfg, "model.latent_size")
         if not isinstance(size, int) or size < 1:
-            raise GanLabError(f"{self.folder / 'config.yaml'}: model.latent_size is {size!r}, not a number")
+            raise GanLabError(f"{self.folder / CONFIG}: model.latent_size is {size!r}, not a number")
         require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
@@ -110,19 +119,20 @@ class TrainedRun:
 
 
 def load(folder: str | Path, trust: Sequence[str] = ()) -> TrainedRun:
-    """The run in a folder, finished or not, of which nothing is run: weights are numbers, and ``config.yaml``
-    builds only what comes with gan-lab and torch.
+    """Read the run in a folder, finished or not. No code in the folder is executed: weights are numbers, and
+    ``config.yaml`` builds only what comes with gan-lab and torch.
 
     ``trust`` names modules of which it may also build something, such as your own activations'.
     """
-    folder = Path(folder)
-    status = Status.load(folder) if folder.is_dir() else None
-    if status is None:
-        raise GanLabError(f"{folder} is not the folder of a run: there is no status.json in it")
-    for seed in status.seeds:
-        if not seed_folder(folder, seed).resolve().is_relative_to(folder.resolve()):
-            raise GanLabError(f"{seed_folder(folder, seed)} is a link that leads out of the run's folder")
-    return TrainedRun(folder, read_config(folder, trust), status, tuple(status.shape))
+    return open_run(Run.load(Path(folder)), trust)
+
+
+def open_run(run: Run, trust: Sequence[str] = ()) -> TrainedRun:
+    """Check that a run builds only what is trusted; raises GanLabError if it does not."""
+    for seed in run.seeds:
+        if not seed.folder.resolve().is_relative_to(run.folder.resolve()):
+            raise GanLabError(f"{seed.folder} is a link that leads out of the run's folder")
+    return TrainedRun(run, trusted_config(run.config, run.folder / CONFIG, trust))
 
 
 def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:
@@ -130,5 +140,5 @@ def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:
     data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = io.BytesIO()
-    save_picture(data.plot(samples), picture)
+    save_png(data.plot(samples), picture)
     atomic_write(path, picture.getvalue())  # which follows no link that a stranger's folder may hold

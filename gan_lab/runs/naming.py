@@ -12,30 +12,33 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab.utils.errors import ConfigurationError
 
-# A longer run of the same configuration goes on from the shorter one; these keys say where it is, whether to
-# start over, what is said about it and how exactly it is repeated; every other key makes another run.
-UNHASHED_KEYS = ("steps", "study", "rerun", "report", "deterministic")
-# What is watched and where, which would only crowd a folder's name; the digits behind it tell them apart.
-HIDDEN_IN_NAME = (
-    *UNHASHED_KEYS,
-    "experiment=",
-    "log.",
-    "samples.",
-    "metrics.",
-    "diagnostics.",
-    "checkpoint.",
+# Identity covers what is computed. Raise this number if the same configuration computes something else, or
+# if the rule below changes: every run then gets a new name.
+IDENTITY_VERSION = 1
+# What is measured, drawn and reported on the way; the weights are the same to the bit without it.
+WATCHED_KEYS = ("log", "samples", "metrics", "metric", "features", "diagnostics", "diagnostic", "report")
+UNHASHED_KEYS = (
+    *WATCHED_KEYS,
+    *("steps", "study", "rerun", "checkpoint"),  # a longer run resumes a shorter one, in the same folder
+    *("device", "engine", "execution", "deterministic"),  # where and how it is computed
 )
-_LONGEST_NAME = 80
+# Overrides that do not appear in a folder's name: what an experiment sets is told apart by the digits.
+HIDDEN_IN_NAME = (*UNHASHED_KEYS, "experiment")
+_MAX_NAME_LENGTH = 80
 
 
 def identity(cfg: DictConfig) -> str:
-    """64 hexadecimal digits that are the same for the same resolved configuration."""
-    plain = to_plain(cfg)
-    return _sha256({key: plain[key] for key in plain if key not in UNHASHED_KEYS})
+    """Return 64 hexadecimal digits that are the same for configurations that compute the same.
+
+    All keys but `UNHASHED_KEYS` are hashed. A key that is null or empty does not count, at any depth, so that
+    a new key that is null by default renames no run.
+    """
+    plain = {key: value for key, value in to_plain(cfg).items() if key not in UNHASHED_KEYS}
+    return _sha256({"version": IDENTITY_VERSION, "config": without_empty(plain)})
 
 
 def hash_keys(cfg: DictConfig, keys: Iterable[str]) -> str:
-    """64 hexadecimal digits that are the same for the same resolved values of ``keys``."""
+    """Return 64 hexadecimal digits that are the same for the same resolved values of ``keys``."""
     plain = OmegaConf.create(to_plain(cfg))
     return _sha256(
         {key: OmegaConf.to_container(OmegaConf.create({"v": OmegaConf.select(plain, key)})) for key in keys}
@@ -43,12 +46,12 @@ def hash_keys(cfg: DictConfig, keys: Iterable[str]) -> str:
 
 
 def task_config(cfg: DictConfig) -> DictConfig:
-    """The task's part of a configuration that was composed together with Hydra's own."""
+    """Return the task's part of a configuration that was composed together with Hydra's own."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """The task's configuration as plain values, without Hydra's own node."""
+    """Return the task's configuration as resolved plain values, without Hydra's own node."""
     try:
         plain = OmegaConf.to_container(task_config(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -58,19 +61,20 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def run_name(cfg: DictConfig, overrides: Iterable[str]) -> str:
-    """Folder name: the overrides as far as they are readable, and eight digits of the identity."""
-    said = sorted({o for o in overrides if not o.lstrip("+~").startswith(HIDDEN_IN_NAME)})
-    readable = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(said))[:_LONGEST_NAME].strip(".-,")
+    """Return a folder name: the overrides as far as they are readable, and eight digits of the identity."""
+    shown = sorted({override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
+    readable = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(shown))[:_MAX_NAME_LENGTH].strip(".-,")
     return f"{readable or 'defaults'}-{identity(cfg)[:8]}"
 
 
 def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
-    """Name of this configuration's folder in a study, whatever words asked for it the first time."""
-    known = sorted(study.glob(f"*-{identity(cfg)[:8]}")) if study.is_dir() else []
-    return known[0].name if known else run_name(cfg, overrides)
+    """Return the name of this configuration's folder in a study, whatever words asked for it first."""
+    existing = sorted(study.glob(f"*-{identity(cfg)[:8]}")) if study.is_dir() else []
+    return existing[0].name if existing else run_name(cfg, overrides)
 
 
 def study_folder(cfg: DictConfig) -> Path:
+    """Return the folder of a configuration's study; raises ConfigurationError for what is no folder name."""
     name = str(cfg.study)
     if not re.fullmatch(r"\w[\w.,=+ -]{0,99}", name):
         raise ConfigurationError(
@@ -78,6 +82,21 @@ def study_folder(cfg: DictConfig) -> Path:
             f"got {name[:60]!r}"
         )
     return Path("outputs") / name
+
+
+def without_empty(value: Any) -> Any:
+    """Return plain values without keys that are null or empty, and 1.0 as 1: they compute the same."""
+    if isinstance(value, dict):
+        kept = {str(key): without_empty(inside) for key, inside in value.items()}
+        return {key: inside for key, inside in kept.items() if inside not in (None, {}, [])}
+    if isinstance(value, list):
+        return [without_empty(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _key_of(override: str) -> str:
+    """Return the top key of an override: "metrics" of "+metrics.every=5", "metric" of "metric@x=fid"."""
+    return re.split(r"[.@=/]", override.lstrip("+~"), maxsplit=1)[0]
 
 
 def _sha256(plain: Any) -> str:

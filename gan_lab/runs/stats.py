@@ -2,24 +2,65 @@
 
 import json
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
 STATS = "stats.jsonl"
 _TAIL = 65_536  # bytes at the end of the file in which the last complete line is looked for
 
 
-def read_stats(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a seed's ``stats.jsonl`` without a last one that a crash has cut off."""
+def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
+    """Return the lines of a seed's ``stats.jsonl`` without a last one that a crash has cut off.
+
+    Lines of steps before ``measured_from`` come without ``metrics/*``: those scores were made otherwise.
+    Raises GanLabError for a corrupt file.
+    """
     path = folder / STATS
-    return [json.loads(line) for line in _complete_lines(path)] if path.exists() else []
+    try:
+        lines = [json.loads(line) for line in _complete_lines(path)] if path.exists() else []
+        return [line if line["step"] >= measured_from else _without_scores(line) for line in lines]
+    except (ValueError, TypeError, KeyError):
+        raise GanLabError(f"{path} is damaged: move it away to go on") from None
 
 
-def truncate_after(path: Path, step: int) -> None:
+class StatsWriter:
+    """Appends lines to a seed's ``stats.jsonl``, of which those after ``step`` are removed at first."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        _truncate_after(folder / STATS, step)
+        self._file = (folder / STATS).open("a")
+
+    def write(self, line: Mapping[str, float | None]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Have every line on the disk, also if the power fails."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def last_step(folder: Path) -> int:
+    """Return the step of the last complete line, 0 if there is none; reads only the end of the file."""
+    path = folder / STATS
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - _TAIL, 0))
+            lines = file.read().split(b"\n")[:-1]
+        return int(json.loads(lines[-1])["step"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return 0
+
+
+def _truncate_after(path: Path, step: int) -> None:
     """Remove the lines after ``step``, and everything from the first corrupt line on."""
     if not path.exists():
         return
@@ -38,16 +79,8 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def last_step(folder: Path) -> int:
-    """Return the step of the last complete line, 0 if there is none; reads only the end of the file."""
-    path = folder / STATS
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _TAIL, 0))
-            lines = file.read().split(b"\n")[:-1]
-        return int(json.loads(lines[-1])["step"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return 0
+def _without_scores(line: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if not key.startswith("metrics/")}
 
 
 def _complete_lines(path: Path) -> Sequence[str]:

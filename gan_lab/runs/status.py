@@ -11,21 +11,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from gan_lab.runs.naming import identity
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.runs.formats import check_format
+from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
+
+STATUS = "status.json"
+STATUS_FORMAT = 2
 
 
 @dataclass
 class Status:
-    """What ``status.json`` says. ``state``: running, finished, interrupted, failed or diverged.
+    """What ``status.json`` holds. ``state``: running, finished, interrupted, failed or diverged.
 
-    step: generator steps done; seconds: time of all sittings together, of which metric_seconds and
-    diagnostic_seconds went into metrics and diagnostics; shape: of one sample;
-    choices: config group -> chosen name; gains: network -> gain of its initialization; diverged: seed ->
-    step at which its loss stopped being finite.
+    step: generator steps done; shape: of one sample; choices: config group -> chosen name; seconds: time of
+    all sittings together, of which metric_seconds and diagnostic_seconds went into metrics and diagnostics;
+    diverged: seed -> step at which its loss stopped being finite; gains: network -> gain of its
+    initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run may
+    be resumed with other metrics; evaluation_digest: of how they are made.
     """
 
     identity: str
@@ -44,13 +46,16 @@ class Status:
     ended: str = ""
     diverged: dict[int, int] = field(default_factory=dict)
     gains: dict[str, float] = field(default_factory=dict)
+    measured_from: int = 0
+    evaluation_digest: str = ""
     reason: str = ""
     host: str = field(default_factory=platform.node)
     process: int = field(default_factory=os.getpid)
     versions: dict[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        atomic_write(folder / "status.json", json.dumps(asdict(self), indent=2) + "\n")
+        content = {"format": STATUS_FORMAT, **asdict(self)}
+        atomic_write(folder / STATUS, json.dumps(content, indent=2) + "\n")
 
     @staticmethod
     def process_info() -> dict[str, Any]:
@@ -58,21 +63,34 @@ class Status:
 
     @classmethod
     def load(cls, folder: Path) -> "Status | None":
-        """The status in ``folder``, or None where no run has been."""
-        path = folder / "status.json"
+        """Read the status in ``folder``; None if no run has been there.
+
+        Raises GanLabError for a file that is corrupt, or of another format.
+        """
+        path = folder / STATUS
         try:
-            text = path.read_bytes()
+            content = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
+        except (ValueError, RecursionError):
+            raise _damaged(path) from None
+        if not isinstance(content, dict):
+            raise _damaged(path)
+        remedy = "train it again with rerun=true, which archives it, or move it away"
+        check_format(path, content.pop("format", None), STATUS_FORMAT, remedy)
         try:
-            status = cls(**json.loads(text))
+            status = cls(**content)
             status.diverged = {int(seed): step for seed, step in status.diverged.items()}
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            raise GanLabError(f"{path} is damaged: move it away to go on") from None
+        except (ValueError, TypeError, AttributeError):
+            raise _damaged(path) from None
         for name, is_valid in _VALIDATORS.items():
             if not is_valid(getattr(status, name)):
-                raise GanLabError(f"{path} is damaged ({name}): move it away to go on")
+                raise _damaged(path, f" ({name})")
         return status
+
+
+def _damaged(path: Path, detail: str = "") -> GanLabError:
+    return GanLabError(f"{path} is damaged{detail}: move it away to go on")
 
 
 def _is_count(value: Any) -> bool:
@@ -97,9 +115,10 @@ def _is_dict_of(value: Any, key: Callable[[Any], bool], is_valid: Callable[[Any]
 
 # A status may come from a stranger: its seeds become names of folders, and all of it is shown.
 _VALIDATORS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("identity", "device", "engine", "started", "ended", "reason", "host"), _is_str),
+    **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "reason"), _is_str),
+    **dict.fromkeys(("started", "ended", "host"), _is_str),
     **dict.fromkeys(("seconds", "metric_seconds", "diagnostic_seconds"), _is_number),
-    **dict.fromkeys(("step", "steps"), _is_count),
+    **dict.fromkeys(("step", "steps", "measured_from"), _is_count),
     "state": lambda value: value in ("running", "finished", "interrupted", "failed", "diverged"),
     "process": lambda value: type(value) is int and 0 < value < 2**31,
     "seeds": lambda value: bool(value) and _is_list_of(value, _is_count),
@@ -110,22 +129,6 @@ _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     "gains": lambda value: _is_dict_of(value, _is_str, _is_number),
     "diverged": lambda value: _is_dict_of(value, _is_count, _is_count),
 }
-
-
-def existing_status(cfg: DictConfig, folder: Path) -> Status | None:
-    """What became of this run before, None where nothing has been."""
-    status = Status.load(folder)
-    if status is not None and status.identity != identity(cfg):
-        raise ConfigurationError(
-            f"{folder} holds a run of another configuration: take another hydra.run.dir, "
-            "or rerun=true to put that one aside"
-        )
-    return status
-
-
-def is_done(cfg: DictConfig, status: Status) -> bool:
-    """Whether training has nothing to add: a longer run goes on, one that has diverged stays as it is."""
-    return status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
 
 
 def versions() -> dict[str, str]:

@@ -14,9 +14,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from gan_lab.config.schema import check
+from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import task_config
-from gan_lab.runs.status import Status, existing_status, is_done
+from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError
 from gan_lab.utils.text import align_columns, format_duration, truncate
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from safetensors.torch import save
 from tqdm import tqdm
 
 from gan_lab.evaluation.evaluator import Scores, evaluation_digest, write_results
@@ -19,10 +18,10 @@ from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
 from gan_lab.runs.status import Status, now
+from gan_lab.runs.weights import write_weights
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
-from gan_lab.utils.files import atomic_write
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest
 from gan_lab.utils.text import truncate
@@ -73,7 +72,7 @@ class Recorder:
             return {}, -1
         names, found, at = list(self.evaluator.score_specs), {}, -1
         for seed, log in self.logs.items():
-            lines = [line for line in read_stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
+            lines = [line for line in self._stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
             if lines and seed not in self.status.diverged:
                 found[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
                 at = lines[-1]["step"]
@@ -181,11 +180,9 @@ class Recorder:
             "frozen": [vars(member) for member in self.diverged_states.values()],
             "diverged": dict(self.status.diverged),
         }
-        checkpoints.save(self.folder / "checkpoint", step, content)
+        checkpoints.save(self.folder / "checkpoint", step, self.status.identity, content)
         for member in everybody:
-            weights = {n: t.detach().cpu().contiguous() for n, t in member.generator.items()}
-            path = seed_folder(self.folder, member.seed) / "generator.safetensors"
-            atomic_write(path, save(weights))
+            write_weights(seed_folder(self.folder, member.seed), member.generator)
         self.status.step = step
         self.status.seconds = self._seconds_before + time.monotonic() - self._begun
         self.status.save(self.folder)
@@ -226,4 +223,7 @@ class Recorder:
         folder = seed_folder(self.folder, seed)
         last = None if diverged else self._scores[seed]
         digest = evaluation_digest(self.cfg)
-        write_results(folder, seed, step, last, self.evaluator, digest, read_stats(folder))
+        write_results(folder, seed, step, last, self.evaluator, digest, self._stats(folder))
+
+    def _stats(self, folder: Path) -> list[dict[str, Any]]:
+        return read_stats(folder, self.status.measured_from)

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from gan_lab.evaluation.evaluator import evaluation_digest
 from gan_lab.runs import checkpoints
+from gan_lab.runs.config_file import CONFIG, write_config
+from gan_lab.runs.existing import existing_status, readable_status
 from gan_lab.runs.folder import archive_run, lock_run
 from gan_lab.runs.log import LOG, run_log
-from gan_lab.runs.naming import identity, to_plain
-from gan_lab.runs.status import Status, existing_status, versions
+from gan_lab.runs.naming import identity
+from gan_lab.runs.status import STATUS, Status, versions
 from gan_lab.training.build import (
     Components,
     Experiment,
@@ -29,7 +32,7 @@ from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
 from gan_lab.utils.devices import describe_device, select_device, set_deterministic
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
-from gan_lab.utils.files import atomic_write, remove_temp_files
+from gan_lab.utils.files import remove_temp_files
 from gan_lab.utils.paths import relative
 from gan_lab.utils.signals import RunInterrupted, stop_requests
 from gan_lab.utils.text import truncate
@@ -61,10 +64,12 @@ class OpenRun:
     def start_or_resume(self, components: Components, max_concurrent_seeds: int) -> Experiment:
         """Build the experiment from the last checkpoint, or from fresh weights if there is none."""
         cfg, before = self.cfg, self.status
-        if before is not None and cfg.rerun:
-            _log.info("archived the run that was here: %s", archive_run(self.folder, before))
+        if cfg.rerun and (self.folder / STATUS).exists():
+            _log.info("archived the run that was here: %s", archive_run(self.folder))
             before = None
-        saved = checkpoints.load_latest(self.folder / "checkpoint", self.device) if before else None
+        saved = None
+        if before is not None:
+            saved = checkpoints.load_latest(self.folder / "checkpoint", self.device, identity(cfg))
         if saved is not None and saved["step"] > cfg.steps:
             raise ConfigurationError(
                 f"steps must be at least {saved['step']}, which this run has done already, got {cfg.steps}: "
@@ -82,14 +87,21 @@ class OpenRun:
                 self.status,
                 step=saved["step"],
                 diverged=saved["diverged"],
+                measured_from=self._measured_from(before, saved["step"]),
                 seconds=before.seconds,
                 metric_seconds=before.metric_seconds,
                 diagnostic_seconds=before.diagnostic_seconds,
             )
         status = self.status
         _log.info("%s, %s, from step %d to %d", status.device, status.engine, status.step, cfg.steps)
-        atomic_write(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
+        write_config(self.folder, cfg)
         return experiment
+
+    def _measured_from(self, before: Status, step: int) -> int:
+        """Return the first step whose scores are made as they are now, after resuming at ``step``."""
+        if before.evaluation_digest == evaluation_digest(self.cfg):
+            return min(before.measured_from, step + 1)
+        return step + 1
 
     def _new_status(self, experiment: Experiment) -> Status:
         cfg, engine = self.cfg, experiment.engine
@@ -104,6 +116,7 @@ class OpenRun:
             device=describe_device(self.device),
             engine=engine.description if engine is not None else "",
             gains=experiment.gains,
+            evaluation_digest=evaluation_digest(cfg),
             versions=versions(),
         )
 
@@ -122,7 +135,7 @@ class OpenRun:
                 diverged_states=self.diverged_states,
             )
             try:
-                recorder.begin((folder / "config.yaml").read_text(), hyperparameters(cfg, status))
+                recorder.begin((folder / CONFIG).read_text(), hyperparameters(cfg, status))
                 yield recorder
             except KeyboardInterrupt:
                 recorder.close_on_error("interrupted", "stopped at once, after its last checkpoint")
@@ -150,7 +163,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
         try:
             device = select_device(cfg.device)
             set_deterministic(cfg.deterministic)
-            status = Status.load(folder) if cfg.rerun else existing_status(cfg, folder)
+            status = readable_status(folder) if cfg.rerun else existing_status(cfg, folder)
             if status is not None:  # tell whoever comes second who is here, also during setup
                 replace(status, **Status.process_info()).save(folder)
             yield OpenRun(cfg, folder, choices, device, status)
@@ -188,7 +201,7 @@ def describe_failure(error: BaseException, cfg: DictConfig, folder: Path) -> str
         file = Path(os.fsdecode(error.filename)) if error.filename is not None else folder
         hint = ": make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         sentence = f"{truncate(str(relative(file)))}: {error.strerror}{hint}"
-        if (folder / "status.json").exists():
+        if (folder / STATUS).exists():
             sentence += ", and the same command resumes from the last checkpoint"
         return sentence
     return f"{type(error).__name__}: {reason}"

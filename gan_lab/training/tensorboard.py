@@ -6,16 +6,14 @@ Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(
 """
 
 import io
-import json
 import math
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
-from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.api_pb2 import Status as SessionStatus
 from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_summary_metadata
@@ -24,8 +22,9 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from gan_lab.runs.stats import STATS, truncate_after
+from gan_lab.runs.stats import StatsWriter
 from gan_lab.utils.files import atomic_write
+from gan_lab.utils.images import save_png
 
 _EVENTS = "events.out.tfevents."
 # Numbers of the HPARAMS tab: those that every run has.
@@ -41,8 +40,7 @@ class SeedLog:
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        truncate_after(folder / STATS, step or -1)
-        self._stats = (folder / STATS).open("a")
+        self._stats = StatsWriter(folder, step or -1)
         self._line: dict[str, float | None] = {}
         _make_older(folder)
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
@@ -59,14 +57,13 @@ class SeedLog:
 
     def flush(self) -> None:
         if self._line:
-            self._stats.write(json.dumps(self._line) + "\n")
-            self._stats.flush()
+            self._stats.write(self._line)
             self._line = {}
 
     def sync(self) -> None:
         """Have everything so far on the disk: what a checkpoint follows on must survive with it."""
         self.flush()
-        os.fsync(self._stats.fileno())
+        self._stats.sync()
         self._events.flush()
         for path in self.folder.glob(f"{_EVENTS}*"):
             with path.open("rb") as file:
@@ -81,7 +78,7 @@ class SeedLog:
         path = self.folder / "samples" / f"step_{step:06d}.png"
         path.parent.mkdir(exist_ok=True)
         content = io.BytesIO()
-        save_picture(picture, content)
+        save_png(picture, content)
         atomic_write(path, content.getvalue())
         self._events.add_image("samples", picture, step)
 
@@ -116,11 +113,6 @@ class SeedLog:
         self.flush()
         self._stats.close()
         self._events.close()
-
-
-def save_picture(picture: Tensor, path: Path | BinaryIO) -> None:
-    """(3, H, W) uint8 as a PNG file."""
-    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(path, format="PNG")
 
 
 def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:

@@ -25,3 +25,9 @@ def cache_dir() -> Path:
         return Path(given).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base).expanduser() if base else Path.home() / ".cache") / "gan-lab"
+
+
+def data_dir() -> Path:
+    """Folder for downloaded data sets: ``$GAN_LAB_DATA``, else ``data`` in `cache_dir`."""
+    given = os.environ.get("GAN_LAB_DATA")
+    return Path(given).expanduser() if given else cache_dir() / "data"

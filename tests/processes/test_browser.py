@@ -20,7 +20,8 @@ import pytest
 from PIL import Image
 
 from gan_lab.report.write import write
-from gan_lab.runs.study import collect
+from gan_lab.runs.run import Run
+from gan_lab.runs.study import read_study
 from tests.helpers.experiments import TINY_POINTS, train
 from tests.helpers.synthetic import draws, make_run, metric
 
@@ -72,7 +73,7 @@ def report(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
         make_run(study, name, draws(1 + stream, 0.3, 6, stream), name=f"run{stream}", metrics=prdc)
     make_run(study, "mish", [1.0] * 6, state="failed", step=500, reason="boom " * 30, measured=False)
     out = tmp_path / "report"
-    return out / "index.html", write(collect(study), out)
+    return out / "index.html", write(read_study(study, check=Run.verify), out)
 
 
 def visible(dom: str) -> str:

@@ -100,7 +100,7 @@ def test_damaged_folders_are_named_and_runs_put_aside_are_counted(outputs: Path)
     assert [run["run"] for run in study["runs"]] == ["activation=elu"]
     assert list(study["damaged"]) == ["bad"]
     assert "is damaged" in study["damaged"]["bad"]
-    assert study["put_aside"] == 1
+    assert study["archived"] == 1
 
 
 def test_a_study_and_a_run_can_be_listed_alone(outputs: Path) -> None:

@@ -23,11 +23,6 @@ FLOORS = (
 )
 FLOOR = {name: len(FLOORS) - number for number, names in enumerate(FLOORS) for name in names}
 
-# Arrows against the order that are still there: (importing file, imported folder). Only ever shorter.
-PENDING = {
-    ("runs/load.py", "training"),
-}
-
 BRITISH = re.compile(
     "(initial|normal|regular|optim|minim|maxim|summar|organ|recogn|serial|visual|general|standard|penal)is(e|ing|ation)"
     "|colour|centre|behaviour|neighbour|favour|artefact",
@@ -71,8 +66,7 @@ def test_imports_go_strictly_downwards() -> None:
         for path, importing, imported in arrows()
         if FLOOR[imported] >= FLOOR[importing]
     }
-    assert upwards - PENDING == set()
-    assert PENDING - upwards == set(), "mended: remove it from the list"
+    assert upwards == set()
 
 
 def test_the_package_holds_its_floors_and_nothing_else() -> None:

@@ -18,6 +18,7 @@ from gan_lab.config.trust import modules_of, refuse_untrusted
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
 from gan_lab.runs import checkpoints
 from gan_lab.runs.naming import to_plain
+from gan_lab.runs.status import STATUS_FORMAT
 from gan_lab.utils.errors import ConfigurationError, DataError, GanLabError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, choices, composed, train
 
@@ -101,8 +102,8 @@ ATTACKS: dict[str, Any] = {
 def test_what_a_stranger_names_is_not_built(attack: Any, key: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    status = {"identity": "", "state": "finished", "step": 1, "steps": 1, "seeds": [0], "shape": [2]}
-    status |= {"choices": {}, "device": "cpu", "engine": ""}
+    status: dict[str, Any] = {"identity": "", "state": "finished", "step": 1, "steps": 1, "seeds": [0]}
+    status |= {"format": STATUS_FORMAT, "shape": [2], "choices": {}, "device": "cpu", "engine": ""}
     (folder / "status.json").write_text(json.dumps(status))
     plain = to_plain(composed(*TINY_POINTS))
     plain["anywhere"] = [0]
@@ -215,11 +216,11 @@ def test_weights_that_are_a_pickle_are_refused(run: Path, run_cli: Cli) -> None:
 
 
 def test_a_checkpoint_with_a_payload_is_refused(run: Path, run_cli: Cli) -> None:
-    checkpoints.save(run / "checkpoint", 3, {})
+    checkpoints.save(run / "checkpoint", 3, "", {})
     path = run / "checkpoint/step_00000003.pt"
     import hashlib
 
-    torch.save({"format": checkpoints.FORMAT, "step": 3, "members": Payload()}, path)
+    torch.save({"format": checkpoints.CHECKPOINT_FORMAT, "step": 3, "members": Payload()}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(f"{path.name}.sha256").write_text(f"{digest}  {path.name}\n")
     code, _, err = run_cli("train", *TINY_POINTS, *(o for o in FEW if "steps" not in o), "steps=5")
@@ -272,7 +273,9 @@ def test_a_status_of_another_type_is_damaged(key: str, value: Any, run: Path) ->
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"seeds": [0]}', "[" * 100_000, "\x00", '{"x": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", '{"format": 2}', '{"format": 2, "seeds": [0]}', "[" * 100_000, "\x00"]
+)
 def test_a_status_that_is_none_is_damaged(text: str, run: Path) -> None:
     (run / "status.json").write_text(text)
     with pytest.raises(GanLabError, match=r"status\.json is damaged"):

@@ -16,7 +16,8 @@ from scipy import stats
 
 from gan_lab.report.analysis import analyze, table
 from gan_lab.report.write import pictures, walls, write
-from gan_lab.runs.study import collect
+from gan_lab.runs.run import Run
+from gan_lab.runs.study import read_study
 from gan_lab.utils.errors import GanLabError
 from tests.helpers.synthetic import PICTURED, SITES, STEPS, draws, make_run, metric, shade
 
@@ -30,7 +31,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def said_of(study: Path, **asked: Any) -> dict[str, Any]:
-    return analyze(collect(study), **asked)
+    return analyze(read_study(study, check=Run.verify), **asked)
 
 
 def row(report: dict[str, Any], name: str, setting: int = 0) -> dict[str, Any]:
@@ -379,7 +380,7 @@ def test_everything_is_written_and_json_is_strict(study: Path, tmp_path: Path) -
     make_run(study, "relu", [2.0] * 5, metrics={"kid": metric(None)})
     make_run(study, "elu", [1.0] * 5, diverged={0: 100, 1: 100, 2: 100}, metrics={"kid": metric(0.1)})
     out = tmp_path / "elsewhere"
-    report = write(collect(study), out)
+    report = write(read_study(study, check=Run.verify), out)
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
@@ -406,7 +407,7 @@ def test_a_report_is_the_same_twice(study: Path) -> None:
 def test_names_are_text_wherever_they_stand(study: Path, tmp_path: Path) -> None:
     make_run(study, EVIL, [1.0] * 5, name="evil", changes={"study": EVIL}, reason=EVIL, state="failed")
     make_run(study, '$a_b$ & "c"\'', [2.0] * 5, name="odd")
-    report = write(collect(study), tmp_path / "out")
+    report = write(read_study(study, check=Run.verify), tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()
     assert EVIL in [r["name"] for r in report["settings"][0]["rows"]]
     assert "<script" not in page
@@ -416,7 +417,7 @@ def test_names_are_text_wherever_they_stand(study: Path, tmp_path: Path) -> None
 
 def test_the_page_fetches_nothing_and_its_ids_are_its_own(study: Path, tmp_path: Path) -> None:
     three(study, seeds=5)
-    write(collect(study), tmp_path / "out")
+    write(read_study(study, check=Run.verify), tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert sources
@@ -432,7 +433,7 @@ def test_the_page_fetches_nothing_and_its_ids_are_its_own(study: Path, tmp_path:
 def test_every_line_of_the_csv_names_its_run(study: Path) -> None:
     make_run(study, "relu", [2.0] * 5)
     make_run(study, "elu", [2.0] * 5, measured=False, state="failed", step=10)
-    lines = table(collect(study))
+    lines = table(read_study(study, check=Run.verify))
     assert [line["state"] for line in lines] == ["failed"] * 5 + ["finished"] * 5
     assert all(line["run"] and line["seed"] is not None for line in lines)
 

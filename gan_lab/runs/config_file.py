@@ -1,0 +1,59 @@
+"""``config.yaml``, the resolved configuration of a run, and Hydra's record beside it. Imports no torch."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_lab.runs.naming import to_plain
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.files import atomic_write
+
+CONFIG = "config.yaml"
+_MAX_SIZE = 2**20  # bytes; gan-lab's own files have a few thousand
+
+
+def write_config(folder: Path, cfg: DictConfig) -> None:
+    """Write the resolved configuration of a run."""
+    atomic_write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(to_plain(cfg))))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a run's configuration as plain values, in which nothing is resolved.
+
+    Raises GanLabError if the file is missing or corrupt, or is nothing that gan-lab writes.
+    """
+    path = folder / CONFIG
+    plain = _read_yaml(path)
+    if not isinstance(plain, dict) or not plain:
+        raise GanLabError(f"{path} is damaged: it holds no keys")
+    return {str(key): value for key, value in plain.items()}
+
+
+def read_hydra_record(folder: Path, name: str) -> Any:
+    """Read ``.hydra/<name>`` as plain values; None if it is missing or corrupt, for nothing rests on it."""
+    try:
+        return _read_yaml(folder / ".hydra" / name)
+    except GanLabError:
+        return None
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_SIZE:
+            raise GanLabError(f"{path} is too long to be a run's configuration")
+        text = path.read_text(encoding="utf-8")
+        # A few nested aliases make billions of nodes, and a list can hold itself; gan-lab writes none.
+        if "*" in text and any(
+            isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)
+        ):
+            raise GanLabError(f"{path} has YAML aliases, and gan-lab writes none")
+        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
+    except OSError as error:
+        raise GanLabError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GanLabError(f"{path} is damaged: {first}") from error

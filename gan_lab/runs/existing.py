@@ -1,0 +1,125 @@
+"""What a folder already holds for a configuration that is asked for. Imports no torch."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from gan_lab.runs.naming import WATCHED_KEYS, identity, to_plain, without_empty
+from gan_lab.runs.run import Run
+from gan_lab.runs.status import Status
+from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.paths import relative
+
+_MAX_SHOWN = 4
+
+
+def existing_status(cfg: DictConfig, folder: Path) -> Status | None:
+    """Return what became of this run before, None if nothing has been there.
+
+    Raises ConfigurationError if the folder holds another run.
+    """
+    status = Status.load(folder)
+    if status is not None and status.identity != identity(cfg):
+        raise ConfigurationError(
+            f"{folder} holds a run of another configuration: take another hydra.run.dir, "
+            "or rerun=true to archive that one"
+        )
+    return status
+
+
+def readable_status(folder: Path) -> Status | None:
+    """Return the status in a folder, None if there is none or if it cannot be read."""
+    try:
+        return Status.load(folder)
+    except GanLabError:
+        return None
+
+
+def is_done(cfg: DictConfig, status: Status) -> bool:
+    """Return whether training has nothing to add; a run that has diverged stays as it is."""
+    return status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
+
+
+def watched_differences(cfg: DictConfig, trained: Mapping[str, Any]) -> dict[str, str]:
+    """Compare the watched keys of ``cfg`` with those of the configuration that a run was trained with.
+
+    Returns key -> text, such as "metrics.every" -> "metrics.every=500 (asked for: 100)".
+    """
+    before, after = _leaves(trained), _leaves(to_plain(cfg))
+    texts = {}
+    for key in sorted({*before, *after}):
+        if before.get(key) == after.get(key):
+            continue
+        shown, values = key, [_show(leaves.get(key)) for leaves in (before, after)]
+        if _is_other_choice(key, before, after):  # which differs in all its parameters
+            shown = key.partition(".")[0]
+            values = [_choices(leaves, shown) for leaves in (before, after)]
+        texts[shown] = f"{shown}={values[0]} (asked for: {values[1]})"
+    return texts
+
+
+def watched_note(cfg: DictConfig, folder: Path) -> str:
+    """Say how a finished run was watched otherwise than asked for, and what to type; empty if it was not."""
+    try:
+        differences = watched_differences(cfg, Run.load(folder).config)
+    except GanLabError as error:
+        return str(error)
+    return describe_differences(differences, folder, "this run was")
+
+
+def describe_differences(differences: Mapping[str, str], folder: Path, subject: str) -> str:
+    """Say that ``subject`` was watched otherwise than asked for, and what to type; empty if it was not.
+
+    ``folder``: what is to be evaluated, a run or a study.
+    """
+    if not differences:
+        return ""
+    shown = list(differences.values())[:_MAX_SHOWN]
+    if len(differences) > len(shown):
+        shown.append(f"{len(differences) - len(shown)} more")
+    listed = f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
+    ways, groups = [], {key.partition(".")[0] for key in differences}
+    if groups & {"metric", "features"} or "metrics.samples" in differences:
+        path = shlex.quote(str(relative(folder)))
+        ways.append(f"gan-lab evaluate {path} with --features, --metric or --samples measures otherwise")
+    if "report" in groups:
+        ways.append("gan-lab report takes --primary and --reference")
+    return f"{subject} trained with {listed}: {', '.join([*ways, 'rerun=true trains again'])}"
+
+
+def _leaves(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the watched part of a configuration by dotted keys."""
+    return dict(_flatten(without_empty({key: config.get(key) for key in WATCHED_KEYS})))
+
+
+def _flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inside in value.items():
+            yield from _flatten(inside, f"{key}.{name}" if key else name)
+    else:
+        yield key, value
+
+
+def _is_other_choice(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether a key belongs to an entry of a group that is another one, or is on one side only."""
+    parts = key.split(".")
+    targets = [f"{'.'.join(parts[:depth])}._target_" for depth in (1, 2)]
+    return any(before.get(target) != after.get(target) for target in targets)
+
+
+def _choices(leaves: Mapping[str, Any], group: str) -> str:
+    """Return the entries of a group: "fid,kid" of a metric, "raw_features" of features."""
+    if target := leaves.get(f"{group}._target_"):
+        return str(target).rpartition(".")[2]
+    return (
+        ",".join(dict.fromkeys(key.split(".")[1] for key in leaves if key.startswith(f"{group}."))) or "null"
+    )
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
