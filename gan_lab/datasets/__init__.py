@@ -1,19 +1,23 @@
 """Data sets, in memory or mapped from a file; each tells the networks the shape of its samples.
 
 The names below are public: configuration files and the ``config.yaml`` of every run name them as
-``_target_``, so they stay, wherever the code behind them moves.
+``_target_``, or a user's own data are made with them, so they stay, wherever the code behind them moves.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gan_lab.datasets.base import Dataset, Images, Points
     from gan_lab.datasets.digits import load_digits
     from gan_lab.datasets.image_folder import load_image_folder
     from gan_lab.datasets.mixtures import make_grid, make_ring
     from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
 
 __all__ = [
+    "Dataset",
+    "Images",
+    "Points",
     "load_celeba",
     "load_digits",
     "load_image_folder",
@@ -24,6 +28,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Dataset": "base",
+    "Images": "base",
+    "Points": "base",
     "load_celeba": "vision",
     "load_digits": "digits",
     "load_image_folder": "image_folder",
