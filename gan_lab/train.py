@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab.config.schema import check
-from gan_lab.runs.existing import existing_status, is_done, watched_note
+from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
 from gan_lab.sweeps.job import run_as_job
@@ -25,9 +25,7 @@ def main(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     run_as_job(lambda: train(cfg, folder, job.runtime.choices), single=job.mode == RunMode.RUN)
-    print(summary(folder))
-    if note := watched_note(cfg, folder):
-        print(f"  note     {note}")
+    print(summary(cfg, folder))
 
 
 def train(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:

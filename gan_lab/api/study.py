@@ -46,6 +46,7 @@ class Study:
             raise
         cfg = task_config(composed)
         train(cfg, folder, choices)
-        if note := watched_note(cfg, folder):
+        trained = load(folder, modules_of(cfg))
+        if note := watched_note(cfg, trained.run):
             _log.warning(note)
-        return load(folder, modules_of(cfg))
+        return trained

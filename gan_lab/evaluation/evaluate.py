@@ -12,8 +12,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.config.build import build
-from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest, write_results
+from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.runs.load import TrainedRun, open_run
+from gan_lab.runs.results import write_results
 from gan_lab.runs.run import Seed
 from gan_lab.runs.study import read_study
 from gan_lab.utils.errors import ConfigurationError, GanLabError
@@ -109,7 +110,13 @@ def _seed(
         (scores,) = judge()(generate, [seed.number])
     # Numbers from the way belong to these only where they were made in the same way.
     history = seed.stats() if evaluation_digest(cfg) == evaluation_digest(run.cfg) else []
-    results = write_results(folder, seed.number, step, scores, judge(), evaluation_digest(cfg), history)
+    results = write_results(
+        folder,
+        seed=seed.number,
+        step=step,
+        evaluation_digest=evaluation_digest(cfg),
+        **judge().summarize(scores, history),
+    )
     return EvalResult(folder, results, skipped=False)
 
 

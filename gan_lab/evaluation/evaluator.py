@@ -4,10 +4,8 @@ What a score depends on is fixed once and goes with it: the extractor and its ha
 which real ones, and what real training data score against the same held-out samples (the floor).
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,9 +17,7 @@ from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.features import Extractor
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.runs.naming import hash_keys
-from gan_lab.runs.results import RESULTS_FORMAT
 from gan_lab.utils.errors import ConfigurationError
-from gan_lab.utils.files import atomic_write
 from gan_lab.utils.seeding import stream
 
 CHUNK = 256
@@ -95,6 +91,33 @@ class Evaluator:
                 own.append(self._piece(self.data.quantize(samples.float())))
         return [self._score(self._evidence(own)) for own in pieces]
 
+    def summarize(self, last: Scores | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What ``results.json`` says of scores: how they were made, and their values for one seed.
+
+        last: the final scores; None is a seed that has diverged, and every score as bad as can be. history:
+        lines of its log, for the best and the mean over training.
+        """
+        return {
+            "primary": self.primary,
+            "features": {
+                "name": self.extractor.name,
+                "hash": self.extractor.hash,
+                "dimensions": self.extractor.dimensions,
+            },
+            "samples": {"fake": self.count, "real": self.count, "reference": self.reference},
+            "skipped_metrics": self.skipped_metrics,
+            "metrics": {
+                name: {
+                    "last": None if last is None else last[name],
+                    **_over_training(history, name, spec),
+                    "real_data": self.real_data_scores[name],
+                    "direction": spec.direction,
+                    "worst": spec.worst_value,
+                }
+                for name, spec in self.score_specs.items()
+            },
+        }
+
     def _score(self, fake: FeatureBatch) -> Scores:
         if not fake.finite:
             return dict.fromkeys(self.score_specs)
@@ -137,49 +160,6 @@ def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
 def evaluation_digest(cfg: DictConfig) -> str:
     """16 hexadecimal digits that are the same where scores are made in the same way."""
     return hash_keys(cfg, _KEYS)[:16]
-
-
-def write_results(
-    folder: Path,
-    seed: int,
-    step: int,
-    last: Scores | None,
-    judge: Evaluator,
-    digest: str,
-    history: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Write ``results.json`` of a seed, and return what is in it.
-
-    last: scores at ``step``; None is a seed that has diverged, and every score as bad as can be.
-    history: lines of its log, for the best and the mean over training.
-    """
-    metrics = {
-        name: {
-            "last": None if last is None else last[name],
-            **_over_training(history, name, spec),
-            "real_data": judge.real_data_scores[name],
-            "direction": spec.direction,
-            "worst": spec.worst_value,
-        }
-        for name, spec in judge.score_specs.items()
-    }
-    content: dict[str, Any] = {
-        "format": RESULTS_FORMAT,
-        "seed": seed,
-        "step": step,
-        "primary": judge.primary,
-        "features": {
-            "name": judge.extractor.name,
-            "hash": judge.extractor.hash,
-            "dimensions": judge.extractor.dimensions,
-        },
-        "samples": {"fake": judge.count, "real": judge.count, "reference": judge.reference},
-        "evaluation_digest": digest,
-        "skipped_metrics": judge.skipped_metrics,
-        "metrics": metrics,
-    }
-    atomic_write(folder / "results.json", json.dumps(content, indent=2) + "\n")
-    return content
 
 
 def _over_training(history: Sequence[Mapping[str, Any]], name: str, spec: ScoreSpec) -> dict[str, Any]:

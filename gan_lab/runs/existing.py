@@ -61,13 +61,13 @@ def watched_differences(cfg: DictConfig, trained: Mapping[str, Any]) -> dict[str
     return texts
 
 
-def watched_note(cfg: DictConfig, folder: Path) -> str:
+def watched_note(cfg: DictConfig, run: Run) -> str:
     """Say how a finished run was watched otherwise than asked for, and what to type; empty if it was not."""
     try:
-        differences = watched_differences(cfg, Run.load(folder).config)
+        differences = watched_differences(cfg, run.config)
     except GanLabError as error:
         return str(error)
-    return describe_differences(differences, folder, "this run was")
+    return describe_differences(differences, run.folder, "this run was")
 
 
 def describe_differences(differences: Mapping[str, str], folder: Path, subject: str) -> str:

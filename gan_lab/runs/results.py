@@ -1,23 +1,67 @@
-"""``results.json``: the scores of one seed. Reading it takes no torch."""
+"""``results.json``: the scores of one seed. Imports no torch."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_lab.runs.formats import check_format
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.files import atomic_write
 
+RESULTS = "results.json"
 RESULTS_FORMAT = 2
+_REMEDY = "gan-lab evaluate writes it again"
+
+
+def write_results(
+    folder: Path,
+    *,
+    seed: int,
+    step: int,
+    evaluation_digest: str,
+    primary: str,
+    features: Mapping[str, Any],
+    samples: Mapping[str, Any],
+    skipped_metrics: Mapping[str, str],
+    metrics: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Write ``results.json`` into a seed's folder, and return what is in it.
+
+    step: of the weights that were measured; primary: the score that decides; features: name, hash and
+    dimensions of the extractor; samples: how many of each kind, and which real ones; metrics: score -> last,
+    best, best_step and mean over training, real_data, direction and worst; skipped_metrics: metric -> why.
+    """
+    content = {
+        "format": RESULTS_FORMAT,
+        "seed": seed,
+        "step": step,
+        "primary": primary,
+        "features": dict(features),
+        "samples": dict(samples),
+        "evaluation_digest": evaluation_digest,
+        "skipped_metrics": dict(skipped_metrics),
+        "metrics": {name: dict(score) for name, score in metrics.items()},
+    }
+    atomic_write(folder / RESULTS, json.dumps(content, indent=2) + "\n")
+    return content
 
 
 def read_results(folder: Path) -> dict[str, Any] | None:
-    """What ``results.json`` of a seed's folder says, None where there is none."""
-    path = folder / "results.json"
+    """Read ``results.json`` of a seed's folder, None if there is none.
+
+    Raises GanLabError for a file that is corrupt, or of another format.
+    """
+    path = folder / RESULTS
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise GanLabError(f"{path} is damaged: gan-lab evaluate writes it anew") from None
-    if not isinstance(content, dict) or content.get("format") != RESULTS_FORMAT or "metrics" not in content:
-        raise GanLabError(f"{path} is of another version: gan-lab evaluate writes it anew")
+    except (ValueError, RecursionError):
+        raise GanLabError(f"{path} is damaged: {_REMEDY}") from None
+    if not isinstance(content, dict):
+        raise GanLabError(f"{path} is damaged: {_REMEDY}")
+    check_format(path, content.get("format"), RESULTS_FORMAT, _REMEDY)
+    if not isinstance(content.get("metrics"), dict):
+        raise GanLabError(f"{path} is damaged (metrics): {_REMEDY}")
     return content

@@ -12,10 +12,11 @@ import torch
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from gan_lab.evaluation.evaluator import Scores, evaluation_digest, write_results
+from gan_lab.evaluation.evaluator import Scores, evaluation_digest
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.results import write_results
 from gan_lab.runs.stats import read_stats
 from gan_lab.runs.status import Status, now
 from gan_lab.runs.weights import write_weights
@@ -219,11 +220,14 @@ class Recorder:
         diverged = seed in self.status.diverged
         if self.evaluator is None or not (diverged or seed in self._scores):
             return
-        step = self.status.diverged[seed] if diverged else self._last_eval_step
         folder = seed_folder(self.folder, seed)
-        last = None if diverged else self._scores[seed]
-        digest = evaluation_digest(self.cfg)
-        write_results(folder, seed, step, last, self.evaluator, digest, self._stats(folder))
+        write_results(
+            folder,
+            seed=seed,
+            step=self.status.diverged[seed] if diverged else self._last_eval_step,
+            evaluation_digest=evaluation_digest(self.cfg),
+            **self.evaluator.summarize(None if diverged else self._scores[seed], self._stats(folder)),
+        )
 
     def _stats(self, folder: Path) -> list[dict[str, Any]]:
         return read_stats(folder, self.status.measured_from)
