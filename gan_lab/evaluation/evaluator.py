@@ -163,9 +163,9 @@ def evaluation_digest(cfg: DictConfig) -> str:
 
 
 def _over_training(history: Sequence[Mapping[str, Any]], name: str, spec: ScoreSpec) -> dict[str, Any]:
-    """Best and mean over all evaluations; where one was not finite there is no mean."""
+    """Best and mean over all evaluations after step 0; where one was not finite there is no mean."""
     tag = f"metrics/{name}"
-    seen = [(line[tag], line["step"]) for line in history if tag in line]
+    seen = [(line[tag], line["step"]) for line in history if tag in line and line["step"] > 0]
     finite = [pair for pair in seen if pair[0] is not None]
     if not finite:
         return {"best": None, "best_step": None, "mean": None}
