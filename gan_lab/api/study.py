@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose, initialize_config_dir
 
-from gan_lab.config.errors import explain, is_about_the_configuration
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.config.errors import config_errors
 from gan_lab.utils.paths import config_dir
 
 if TYPE_CHECKING:
@@ -36,14 +35,10 @@ class Study:
         from gan_lab.train import train
 
         study = [] if self.name is None else [f"study={self.name}"]
-        try:
+        with config_errors():
             with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
                 composed = compose("train", overrides=[*study, *overrides], return_hydra_config=True)
             folder, choices = Path(composed.hydra.run.dir), composed.hydra.runtime.choices
-        except Exception as error:
-            if is_about_the_configuration(error):
-                raise ConfigurationError(explain(error)) from error
-            raise
         cfg = task_config(composed)
         train(cfg, folder, choices)
         trained = load(folder, modules_of(cfg))

@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build_activation
-from gan_lab.config.errors import explain, is_about_the_configuration
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.config.errors import describe_error, is_config_error
+from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.paths import config_dir
 
 
@@ -89,10 +89,10 @@ def build_spec(query: ActivationQuery, folder: Path | None) -> ActivationSpec:
             cfg = compose("train", overrides=overrides)
     except Exception as error:
         if isinstance(error, yaml.YAMLError):  # a file that is there, and is none
-            raise GanLabError(explain(error)) from error
-        if is_about_the_configuration(error):
-            raise ConfigurationError(explain(error)) from error
-        raise GanLabError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+            raise GanLabError(describe_error(error)) from error
+        if is_config_error(error):
+            raise ConfigurationError(describe_error(error)) from error
+        raise GanLabError(summarize_exception(error)) from error
     try:
         module = build_activation(cfg, "activation")
     except ConfigurationError as error:

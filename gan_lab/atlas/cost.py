@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.autograd import grad
 from torch.autograd.graph import saved_tensors_hooks
 
+from gan_lab.utils.errors import summarize_exception
+
 STAGES = ("forward", "backward", "double_backward")
 COST_COLUMNS = (*STAGES, "memory")
 WARM_UP, ROUNDS = 5, 25
@@ -50,7 +52,7 @@ def measure(activation: nn.Module, device: torch.device) -> Cost:
         memory = _kept_bytes(timed, x) / _kept_bytes(relu, x)
         stages = len(_times(timed, x, v, u, device))
     except Exception as error:
-        return Cost(note=f"cost not measured: {type(error).__name__}: {(str(error) or '-').splitlines()[0]}")
+        return Cost(note=f"cost not measured: {summarize_exception(error)}")
     spent: dict[nn.Module, list[list[float]]] = {timed: [], relu: []}
     for round_ in range(WARM_UP + ROUNDS):
         for module in (timed, relu) if round_ % 2 else (relu, timed):  # Neither always comes second.

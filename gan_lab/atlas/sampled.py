@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab.atlas.facts import Facts, Interval, Scalars
+from gan_lab.utils.errors import summarize_exception
 
 EDGE, STEP = 16.0, 2.0**-11
 GRID = np.linspace(-EDGE, EDGE, round(2 * EDGE / STEP) + 1)
@@ -60,7 +61,7 @@ class Samples:
         try:
             return torch.autograd.grad(y, leaf, torch.ones_like(y))[0].numpy()
         except RuntimeError as error:
-            raise UndeterminedError(f"autograd has none: {str(error).splitlines()[0]}") from error
+            raise UndeterminedError(f"autograd has none: {summarize_exception(error, bare=True)}") from error
 
     def observed_facts(self) -> Facts:
         """Return what the samples show."""
@@ -100,8 +101,7 @@ class Samples:
         try:
             y = self._activation(x)
         except Exception as error:
-            first = str(error).splitlines()[0] if str(error) else ""
-            raise UndeterminedError(f"{type(error).__name__} in float64: {first}") from error
+            raise UndeterminedError(f"in float64: {summarize_exception(error)}") from error
         if not isinstance(y, Tensor) or y.shape != x.shape:
             raise UndeterminedError("it does not keep the shape of its input")
         return y.to(torch.float64)

@@ -7,15 +7,7 @@ from typing import Any
 from gan_lab.atlas.cost import COST_COLUMNS
 from gan_lab.atlas.describe import Description
 from gan_lab.atlas.facts import Interval
-from gan_lab.utils.text import align_columns
-
-
-def number(value: float | None, unknown: str = "?") -> str:
-    """Three significant digits."""
-    if value is None:
-        return unknown
-    text = f"{value + 0.0:.3g}"
-    return f"{value:.0f}" if "e" in text and 1e3 <= abs(value) < 1e5 else text
+from gan_lab.utils.text import format_number, format_table
 
 
 def interval(bounds: Interval | None) -> str:
@@ -23,8 +15,8 @@ def interval(bounds: Interval | None) -> str:
     if bounds is None:
         return "?"
     if bounds.values:
-        return "{" + ", ".join(number(v) for v in bounds.values) + "}"
-    return f"{bounds.brackets[0]}{number(bounds.low)}, {number(bounds.high)}{bounds.brackets[1]}"
+        return "{" + ", ".join(_number(v) for v in bounds.values) + "}"
+    return f"{bounds.brackets[0]}{_number(bounds.low)}, {_number(bounds.high)}{bounds.brackets[1]}"
 
 
 def text(rows: Sequence[Description], heading: str | None) -> str:
@@ -57,24 +49,24 @@ def data(row: Description) -> dict[str, Any]:
 
 def _function(row: Description) -> dict[str, str]:
     facts = row.facts
-    kinks = "?" if facts.kinks is None else ", ".join(number(x) for x in facts.kinks) or "-"
+    kinks = "?" if facts.kinks is None else ", ".join(_number(x) for x in facts.kinks) or "-"
     return {
         "": row.name,
         "range": interval(facts.range),
         "derivative": interval(facts.derivative),
         "kinks at": "many" if len(facts.kinks or ()) > 4 else kinks,
         "smooth": facts.smoothness or "?",
-        "Lipschitz": number(facts.lipschitz),
+        "Lipschitz": _number(facts.lipschitz),
         "monotone": "?" if facts.monotone is None else "yes" if facts.monotone else "no",
-        "mean": number(None if facts.mean is None else round(facts.mean, 6)),
-        "gain fwd": number(facts.gain_fwd),
-        "gain bwd": number(facts.gain_bwd),
-        "calculate_gain": number(facts.calculate_gain, "unsupported"),
+        "mean": _number(None if facts.mean is None else round(facts.mean, 6)),
+        "gain fwd": _number(facts.gain_fwd),
+        "gain bwd": _number(facts.gain_bwd),
+        "calculate_gain": _number(facts.calculate_gain, "unsupported"),
     }
 
 
 def _cost(row: Description) -> dict[str, str]:
-    costs = {key.replace("_", " "): number(getattr(row.cost, key, None)) for key in COST_COLUMNS}
+    costs = {key.replace("_", " "): _number(getattr(row.cost, key, None)) for key in COST_COLUMNS}
     return {"": row.name, **costs}
 
 
@@ -96,7 +88,11 @@ def _formula(row: Description) -> dict[str, str]:
 
 def _table(rows: Sequence[dict[str, str]]) -> str:
     cells = [list(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(align_columns(cells, left=range(len(rows[0]))))
+    return "\n".join(format_table(cells, left=range(len(rows[0]))))
+
+
+def _number(value: float | None, unknown: str = "?") -> str:
+    return format_number(value, unknown, compact=True)
 
 
 def _json_number(value: float | None) -> float | str | None:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 
-from gan_lab.cli.errors import one_sentence
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("names", nargs=-1)
@@ -37,48 +35,47 @@ def command(
     of f' backward, z standard normal, beside them torch.nn.init.calculate_gain's; ? stands for what is not
     known. Time and memory are multiples of ReLU's.
     """
-    with one_sentence():
-        from tqdm import tqdm
+    from tqdm import tqdm
 
-        from gan_lab.atlas.choices import ActivationQuery, available, build_spec, parse, shadowed_files
-        from gan_lab.atlas.cost import num_elements
-        from gan_lab.atlas.describe import describe
-        from gan_lab.atlas.plot import check_format, plot
-        from gan_lab.atlas.table import data, text
-        from gan_lab.utils.devices import describe_device, select_device
-        from gan_lab.utils.errors import ConfigurationError, GanLabError
+    from gan_lab.atlas.choices import ActivationQuery, available, build_spec, parse, shadowed_files
+    from gan_lab.atlas.cost import num_elements
+    from gan_lab.atlas.describe import describe
+    from gan_lab.atlas.plot import check_format, plot
+    from gan_lab.atlas.table import data, text
+    from gan_lab.utils.devices import describe_device, select_device
+    from gan_lab.utils.errors import ConfigurationError, GanLabError
 
-        if output is not None:
-            check_format(output)
-        torch_device = select_device(device)
-        queries = parse(names) or [ActivationQuery(name) for name in available(config_dir)]
-        specs, problems = [], []
-        for query in tqdm(queries, desc="reading", unit="", leave=False, disable=None):
-            for path in shadowed_files(query.name, config_dir):
-                problems.append(f"{path} is not read, because gan-lab has an entry of that name")
-            try:
-                specs.append(build_spec(query, config_dir))
-            except GanLabError as error:
-                if names and isinstance(error, ConfigurationError):
-                    raise
-                problems.append(f"{query.label}: {error}")
-        rows = [
-            describe(spec, torch_device if timing else None)
-            for spec in tqdm(specs, desc="measuring", unit="", leave=False, disable=None)
-        ]
-        for sentence in problems:
-            click.echo(f"gan-lab: {' '.join(sentence.split())}", err=True)
-        if not rows:
-            raise GanLabError("there is no activation left to measure")
-        machine = f"{describe_device(torch_device)}, {num_elements(torch_device)} numbers"
-        if as_json:
-            content = {
-                "measured_on": machine if timing else None,
-                "activations": [data(row) for row in rows],
-            }
-            click.echo(json.dumps(content, indent=2))
-        else:
-            click.echo(text(rows, f"relative to ReLU ({machine})" if timing else None))
-        if output is not None:
-            plot(rows, output)
-            click.echo(output, err=as_json)
+    if output is not None:
+        check_format(output)
+    torch_device = select_device(device)
+    queries = parse(names) or [ActivationQuery(name) for name in available(config_dir)]
+    specs, problems = [], []
+    for query in tqdm(queries, desc="reading", unit="", leave=False, disable=None):
+        for path in shadowed_files(query.name, config_dir):
+            problems.append(f"{path} is not read, because gan-lab has an entry of that name")
+        try:
+            specs.append(build_spec(query, config_dir))
+        except GanLabError as error:
+            if names and isinstance(error, ConfigurationError):
+                raise
+            problems.append(f"{query.label}: {error}")
+    rows = [
+        describe(spec, torch_device if timing else None)
+        for spec in tqdm(specs, desc="measuring", unit="", leave=False, disable=None)
+    ]
+    for sentence in problems:
+        click.echo(f"gan-lab: {' '.join(sentence.split())}", err=True)
+    if not rows:
+        raise GanLabError("there is no activation left to measure")
+    machine = f"{describe_device(torch_device)}, {num_elements(torch_device)} numbers"
+    if as_json:
+        content = {
+            "measured_on": machine if timing else None,
+            "activations": [data(row) for row in rows],
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo(text(rows, f"relative to ReLU ({machine})" if timing else None))
+    if output is not None:
+        plot(rows, output)
+        click.echo(output, err=as_json)

@@ -1,4 +1,4 @@
-"""``gan-lab ls``: which studies and runs there are, and how far they are."""
+"""``gan-lab ls``: studies and runs, their state and progress."""
 
 import json
 from collections.abc import Mapping
@@ -7,32 +7,29 @@ from typing import Any
 
 import click
 
-from gan_lab.cli.errors import one_sentence
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the studies in FOLDER, or the runs of one: state, progress and the score that decides.
+    """List the studies in FOLDER, or the runs of one: state, progress and primary score.
 
-    The score is the median of the last one over seeds; a seed that diverged counts as the worst.
+    The score is the median over seeds of the last evaluation; a diverged seed counts as the worst.
     """
-    with one_sentence():
-        from gan_lab.runs.listing import listing
+    from gan_lab.runs.listing import listing
 
-        studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
-        if as_json:
-            click.echo(json.dumps({"studies": studies}, indent=2, allow_nan=False))
-            return
-        if not studies:
-            click.echo(f"no runs in {folder}; gan-lab train activation=elu makes one")
-        for place, study in enumerate(studies):
-            click.echo("\n" * (place > 0) + _table(study))
+    studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
+    if as_json:
+        click.echo(json.dumps({"studies": studies}, indent=2, allow_nan=False))
+        return
+    if not studies:
+        click.echo(f"no runs in {folder}; start one with: gan-lab train activation=elu")
+    for place, study in enumerate(studies):
+        click.echo("\n" * (place > 0) + _table(study))
 
 
 def _table(study: Mapping[str, Any]) -> str:
-    from gan_lab.utils.text import align_columns
+    from gan_lab.utils.text import format_table, plural
 
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
@@ -41,9 +38,8 @@ def _table(study: Mapping[str, Any]) -> str:
         ("run", "state", "steps", "seeds", "diverged", f"{shared} (median)" if shared else "score", "age")
     ]
     rows += [_row(run, shared is None) for run in runs]
-    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
-    lines = [f"{study['folder']}  ({count})"]
-    lines += [f"  {line}" for line in align_columns(rows, left=(0, 1))] if runs else []
+    lines = [f"{study['folder']}  ({plural(len(runs), 'run')})"]
+    lines += [f"  {line}" for line in format_table(rows, left=(0, 1))] if runs else []
     lines += [f"  damaged: {name}: {why}" for name, why in study["damaged"].items()]
     if study["archived"]:
         lines.append(f"  archived by rerun=true: {study['archived']}")
@@ -51,11 +47,10 @@ def _table(study: Mapping[str, Any]) -> str:
 
 
 def _row(run: Mapping[str, Any], named: bool) -> tuple[str, ...]:
-    from gan_lab.report.text import number
-    from gan_lab.utils.text import format_duration
+    from gan_lab.utils.text import format_duration, format_number
 
     measured = run["metric"] is not None
-    score = number(run["median"], "failed") if measured else ""
+    score = format_number(run["median"], "failed") if measured else ""
     return (
         run["run"],
         run["state"],

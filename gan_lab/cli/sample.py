@@ -4,24 +4,27 @@ from pathlib import Path
 
 import click
 
-from gan_lab.cli.errors import one_sentence
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="Which of the run's seeds; the first if not given.")
-@click.option("--number", type=click.IntRange(1), default=64, help="How many samples.")
-@click.option("--noise", type=click.IntRange(0), default=0, help="Which random stream of latents.")
-@click.option("--interpolate", is_flag=True, help="Rows that walk from one latent to another.")
+@click.option("--seed", type=int, help="One of the run's seeds; default: the first.")
+@click.option("--number", type=click.IntRange(1), default=64, help="Number of samples.")
+@click.option(
+    "--noise", type=click.IntRange(0), default=0, help="Number of the random stream that latents come from."
+)
+@click.option("--interpolate", is_flag=True, help="Interpolate from one latent to another in each row.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option(
-    "--trust", multiple=True, metavar="MODULE", help="Also build what the run's config.yaml names in MODULE."
+    "--trust",
+    multiple=True,
+    metavar="MODULE",
+    help="Trust MODULE: build what the run's config.yaml names in it.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The PNG file; a name in the run's folder if not given.",
+    help="PNG file; default: in the folder of the seed.",
 )
 def command(
     run: Path,
@@ -34,17 +37,16 @@ def command(
     output: Path | None,
 ) -> None:
     """Draw samples of the generator in the folder RUN, finished or still running."""
-    with one_sentence():
-        from gan_lab.runs.load import draw, load
-        from gan_lab.utils.devices import select_device
+    from gan_lab.runs.load import draw, load
+    from gan_lab.utils.devices import select_device
 
-        trained = load(run, trust)
-        seed = trained.seeds[0] if seed is None else seed
-        kind = "interpolation" if interpolate else "samples"
-        output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"
-        if interpolate:
-            samples = trained.interpolate(number, seed, noise, device=select_device(device))
-        else:
-            samples = trained.sample(number, seed, noise, device=select_device(device))
-        draw(trained, samples, output)
-        click.echo(output)
+    trained = load(run, trust)
+    seed = trained.seeds[0] if seed is None else seed
+    kind = "interpolation" if interpolate else "samples"
+    output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"
+    if interpolate:
+        samples = trained.interpolate(number, seed, noise, device=select_device(device))
+    else:
+        samples = trained.sample(number, seed, noise, device=select_device(device))
+    draw(trained, samples, output)
+    click.echo(output)

@@ -1,11 +1,9 @@
-"""``gan-lab train``: everything after it goes to Hydra as it stands."""
+"""``gan-lab train``: all arguments go to Hydra unchanged."""
 
 import os
 import sys
 
 import click
-
-from gan_lab.cli.errors import one_sentence
 
 
 @click.command(
@@ -18,7 +16,6 @@ def command(arguments: tuple[str, ...]) -> None:
     # Hydra then raises what went wrong instead of printing it over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = ["gan-lab train", *arguments]
-    with one_sentence():
-        from gan_lab.train import main
+    from gan_lab.train import main
 
-        main()
+    main()

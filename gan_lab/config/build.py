@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
+from gan_lab.config.errors import describe_error
 from gan_lab.config.schema import value_of
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.text import truncate
 
@@ -35,9 +36,9 @@ def build(cfg: DictConfig, key: str, **given: Any) -> Any:
             arguments["activation"]["_partial_"] = True
         return instantiate(arguments, _convert_="all", **given)
     except InstantiationException as error:
-        raise _in_one_sentence(key, error) from error
+        raise _described(key, error) from error
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{key}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{key}: {describe_error(error)}") from error
 
 
 def build_or_default(cfg: DictConfig, key: str, default: Any) -> Any:
@@ -80,22 +81,24 @@ def build_activation(cfg: DictConfig, key: str) -> nn.Module:
     try:
         shape = tuple(activation(probe).shape)
     except (Exception, SystemExit) as error:
-        first = str(error).splitlines()[0] if str(error) else ""
-        raise ConfigurationError(f"{key} cannot be applied: {type(error).__name__}: {first}") from error
+        raise ConfigurationError(f"{key} cannot be applied: {summarize_exception(error)}") from error
     if shape != (2, 4):
         raise ConfigurationError(f"{key} must keep the shape of its input, but made {shape} of (2, 4)")
     return activation
 
 
-def _in_one_sentence(key: str, error: InstantiationException) -> GanLabError:
-    """The sentence of our own error inside, or the first line of what started it all."""
+def _described(key: str, error: InstantiationException) -> GanLabError:
+    """Return the error of ours inside one of Hydra's, or else one that says what started it all."""
     cause: BaseException = error
     while cause.__cause__ is not None and not isinstance(cause, GanLabError):
         cause = cause.__cause__
     if isinstance(cause, GanLabError):
-        text = str(cause)
-        return type(cause)(truncate(text if text.startswith(key) else f"{key}: {text}", 600))
-    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    target = str(error).splitlines()[0].split(", set env var")[0]
-    said = first if target.startswith("Error in call") or target == first else f"{target}: {first}"
-    return ConfigurationError(f"{key}: {truncate(said, 300)}")
+        sentence = str(cause) if str(cause).startswith(key) else f"{key}: {cause}"
+        return type(cause)(truncate(sentence, 600))
+    if cause is error:
+        return ConfigurationError(f"{key}: {describe_error(error)}")
+    problem = describe_error(error).split(", set env var")[0]
+    reason = summarize_exception(cause, bare=True)
+    # Hydra's first line says what went wrong unless the call itself failed: then it only says where.
+    called = problem.startswith("Error in call") or problem == reason
+    return ConfigurationError(f"{key}: {reason if called else f'{problem}: {reason}'}")

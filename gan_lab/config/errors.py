@@ -1,113 +1,159 @@
-"""Hydra 1.3's and OmegaConf 2.3's error messages as one sentence that says what is allowed."""
+"""Errors of Hydra 1.3 and OmegaConf 2.3 as one sentence that says what is allowed. Imports no torch."""
 
 import difflib
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
-from gan_lab.config.schema import VALIDATORS
+import yaml  # type: ignore[import-untyped]
+
+from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.paths import config_dir
 from gan_lab.utils.text import truncate
 
-GROUPS = (
-    "activation",
-    "generator_activation",
-    "discriminator_activation",
-    "dataset",
-    "model",
-    "optimizer",
-    "generator_optimizer",
-    "discriminator_optimizer",
-    "objective",
-    "regularizer",
-    "augmentation",
-    "initialization",
-    "experiment",
-)
-
-
 _READER = "hydra._internal.core_plugins.file_config_source"
-_LONGEST = 400  # characters of a sentence: somebody else's may hold all that was typed
+_MAX_LENGTH = 400  # characters of a sentence: somebody else's may hold all that was typed
 
 
-def is_about_the_configuration(error: BaseException) -> bool:
+@contextmanager
+def config_errors() -> Iterator[None]:
+    """Raise `ConfigurationError` with one sentence for what Hydra or OmegaConf raises inside."""
+    try:
+        yield
+    except GanLabError:
+        raise
+    except Exception as error:
+        if is_config_error(error):
+            raise ConfigurationError(describe_error(error)) from error
+        raise
+
+
+def is_config_error(error: BaseException) -> bool:
     """Whether Hydra or OmegaConf raised it, rather than something that they called."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    where = frames[-1].f_globals.get("__name__", "") if frames else ""
+    module = frames[-1].f_globals.get("__name__", "") if frames else ""
     families = ("hydra.", "omegaconf.", "antlr4.", "yaml.")
     reading = any(f.f_globals.get("__name__") == _READER for f in frames)  # a file that is no text
-    return type(error).__module__.startswith(families) or where.startswith(families) or reading
+    return type(error).__module__.startswith(families) or module.startswith(families) or reading
 
 
-def explain(error: BaseException) -> str:
-    """One sentence for an error; one that is not known keeps the first line of its message."""
+def describe_error(error: BaseException) -> str:
+    """Return one sentence; for an error that is not known the first line of its message."""
     message = str(error)
     if error.__cause__ is not None and "\n" not in message:  # Hydra may leave the reason to the cause
         message += f"\n{error.__cause__}"
     for pattern, sentence in _MESSAGES:
-        found = re.search(pattern, message, re.DOTALL)
-        if found:
-            return truncate(sentence(found), _LONGEST)
-    return truncate((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _LONGEST)
+        match = re.search(pattern, message, re.DOTALL)
+        if match:
+            return truncate(sentence(match), _MAX_LENGTH)
+    return truncate((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _MAX_LENGTH)
+
+
+def groups() -> dict[str, str]:
+    """Return key -> how it is chosen: {"generator_activation": "activation@generator_activation", ...}."""
+    folders = {path.name: path.name for path in config_dir().iterdir() if path.is_dir()}
+    variants = {name.partition("@")[2]: name for name in _defaults() if "@" in name}
+    return {name: option for name, option in (folders | variants).items() if name != "hydra"}
+
+
+@cache
+def settings() -> frozenset[str]:
+    """Return every key that the configuration files hold: steps, log.every, optimizer.lr, ..."""
+    keys = {key for key in _keys(_read("train")) if not key.startswith(("defaults", "hydra."))}
+    for name, option in groups().items():
+        for path in (config_dir() / option.partition("@")[0]).glob("*.yaml"):
+            if name != "experiment":
+                keys.update(_keys(_read(f"{path.parent.name}/{path.stem}"), name))
+    return frozenset(keys)
+
+
+def _defaults() -> list[str]:
+    """Return the names on train.yaml's defaults list: activation, activation@generator_activation, ..."""
+    return [str(name) for entry in _read("train")["defaults"] if isinstance(entry, dict) for name in entry]
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load((config_dir() / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted key of every value in nested dictionaries."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _keys(value, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix and not prefix.endswith("_target_"):
+        yield prefix
 
 
 # Hydra's launchers that are packages of their own -> the extra of gan-lab that installs them.
 _EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 
 
-def _no_such_launcher(found: re.Match[str]) -> str:
-    extra = _EXTRAS[found["name"]]
+def _no_such_launcher(match: re.Match[str]) -> str:
+    extra = _EXTRAS[match["name"]]
     return f"this hydra/launcher needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
 
 
-def _no_such_entry(found: re.Match[str]) -> str:
-    group, _, name = found["path"].rpartition("/")
-    known = re.findall(r"^\t(\S+)$", found.string, re.MULTILINE)
-    known = [entry for entry in known if "=" not in entry]
-    there = f"; there are: {', '.join(known)}" if known else ""
-    return f"no {group or 'configuration'} named {name!r}{_nearest(name, known)}{there}"
+def _no_such_entry(match: re.Match[str]) -> str:
+    group, _, name = match["path"].rpartition("/")
+    entries = re.findall(r"^\t(\S+)$", match.string, re.MULTILINE)
+    entries = [entry for entry in entries if "=" not in entry]
+    choices = f"; choose from {', '.join(entries)}" if entries else ""
+    hint = _did_you_mean(name, {entry: entry for entry in entries})
+    return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
 
 
-def _no_such_key(found: re.Match[str]) -> str:
-    key = found["key"]
-    if key in (*VALIDATORS, *GROUPS):
+def _no_such_key(match: re.Match[str]) -> str:
+    key = match["key"]
+    options = groups()
+    if options.get(key, key) != key:
+        return f"{key} is chosen with {options[key]}=NAME"
+    if key in options:
         return f"{key} cannot be set like that with the other choices: a group takes a name, and +{key}= adds"
-    return f"unknown setting {key!r}{_nearest(key, [*VALIDATORS, *GROUPS])} (gan-lab train --help lists all)"
+    if key in settings():
+        return f"{key} is no key of what is chosen here; +{key}= adds it"
+    hint = _did_you_mean(key.rpartition("@")[2], {**{name: name for name in settings()}, **options})
+    return f"unknown setting {key!r}{hint} (gan-lab train --help lists all)"
 
 
-def _unreadable(found: re.Match[str]) -> str:
-    typed = found["typed"].partition("\n")[0].strip()[:60]
+def _unreadable(match: re.Match[str]) -> str:
+    typed = match["typed"].partition("\n")[0].strip()[:60]
     return (
         f"cannot read {typed!r}: an override is key=value, and a value with other characters than "
-        "ASCII letters, digits and simple signs stands in quotation marks, such as study=\"'é'\""
+        "ASCII letters, digits and simple signs needs quotation marks, such as study=\"'é'\""
     )
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+def _did_you_mean(name: str, options: Mapping[str, str]) -> str:
+    """Name the option nearest to ``name``, if any is near; ``options``: name -> how it is typed."""
+    near = difflib.get_close_matches(name, options, n=1)
+    return f", did you mean {options[near[0]]!r}?" if near else ""
 
 
 _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
-    (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda found: found["why"]),
+    (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda match: match["why"]),
     (rf"Could not (find|load) 'hydra/launcher/(?P<name>{'|'.join(_EXTRAS)})'", _no_such_launcher),
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
-    (r"Could not override '(?P<key>[^'=]+)", _no_such_key),
+    (r"(Could not override|config group) '(?P<key>[^'=]+)", _no_such_key),
     (r"LexerNoViableAltException:(?P<typed>.*)", _unreadable),
     (r"Could not override ''", lambda _: "an override is key=value, and one has no key"),
     (r"integer string conversion", lambda _: "a number is too long: it has thousands of digits"),
-    (r"Could not load '(?P<path>[^']+)'", lambda found: f"there is no {found['path']!r} to choose"),
+    (r"Could not load '(?P<path>[^']+)'", lambda match: f"there is no {match['path']!r} to choose from"),
     (
         r"Config group override must be a string",
         lambda _: "a group takes the name of an entry, not null or a number (quotation marks make a name)",
     ),
     (
         r"(?P<why>[^\n]+)\n\s+in \"(?P<file>[^\"]+)\",? (line|position) (?P<line>\d+)[^\n]*\s*$",
-        lambda found: f"{found['file']}, line {found['line']}: {found['why']}",
+        lambda match: f"{match['file']}, line {match['line']}: {match['why']}",
     ),
     (r"codec can't decode", lambda _: "a configuration file is not text in UTF-8"),
     (r"maximum recursion depth", lambda _: "a configuration file is nested too deeply"),
     (
         r"Error merging override (?P<key>[^=\s]+)=.*?\n\s*(?P<why>[^\n]+)",
-        lambda found: f"{found['key']}: {found['why']}",
+        lambda match: f"{match['key']}: {match['why']}",
     ),
 )

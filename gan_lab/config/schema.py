@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gan_lab.config.errors import describe_error
 from gan_lab.utils.checks import Validator, check_bool, check_choice, check_int, check_number, check_text
 from gan_lab.utils.errors import ConfigurationError
 
@@ -63,4 +64,4 @@ def value_of(cfg: DictConfig, key: str) -> Any:
     try:
         return OmegaConf.select(cfg, key)
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{key}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{key}: {describe_error(error)}") from error

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from gan_lab.datasets.base import Images, check_size
 from gan_lab.datasets.files import absolute, list_images, stamp_files
-from gan_lab.utils.errors import ConfigurationError, DataError
+from gan_lab.utils.errors import ConfigurationError, DataError, summarize_exception
 from gan_lab.utils.paths import cache_dir
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ def load_image_folder(
     except FileNotFoundError:
         raise DataError(f"dataset.path={path} does not exist") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"dataset.path={path} cannot be read: {_reason(error)}") from error
+        reason = summarize_exception(error, bare=True)
+        raise DataError(f"dataset.path={path} cannot be read: {reason}") from error
     if not folder.is_dir():
         raise DataError(f"dataset.path={path} is a file, and must be a folder of images")
     files = list_images(folder).images
@@ -79,8 +80,9 @@ def cached_images(source: Path, files: Sequence[Path], *, size: int, channels: i
                     _build(folder, source, files, size, channels)
         skipped = (folder / "skipped.txt").read_text("utf-8").splitlines()
     except OSError as error:
+        reason = summarize_exception(error, bare=True)
         raise DataError(
-            f"the cache of decoded images in {place.parent} cannot be used: {_reason(error)} "
+            f"the cache of decoded images in {place.parent} cannot be used: {reason} "
             "(GAN_LAB_CACHE=<folder> puts it elsewhere)"
         ) from error
     if skipped:
@@ -165,8 +167,10 @@ def _decode(file: Path, size: int, channels: int) -> np.ndarray | str:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         fitted = ImageOps.fit(image.convert(MODES[channels]), (size, size), Image.Resampling.LANCZOS)
         pixels = np.asarray(fitted, dtype=np.uint8)
+    except UnidentifiedImageError:
+        return "not an image that Pillow knows"
     except Exception as error:  # a damaged file can raise anything: struct.error, KeyError, zlib.error, ...
-        return _reason(error)
+        return summarize_exception(error, bare=True)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -178,10 +182,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     white = 65535.0 if image.mode != "F" else 1.0 if deep.max() <= 1 else 255.0
     scaled = deep * (255 / max(deep.max(), white))
     return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image that Pillow knows"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__

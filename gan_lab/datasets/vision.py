@@ -17,12 +17,11 @@ from torchvision.transforms.v2.functional import resize
 from gan_lab.datasets.base import Dataset, Images, check_size, hash_content
 from gan_lab.datasets.image_folder import cached_images
 from gan_lab.utils.checks import check_choice, check_int
-from gan_lab.utils.errors import DataError
+from gan_lab.utils.errors import DataError, summarize_exception
 from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.paths import cache_dir, data_dir
 from gan_lab.utils.seeding import stream
-from gan_lab.utils.text import truncate
 
 OTHER = {"train": "test", "test": "train"}
 
@@ -150,12 +149,10 @@ def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any
                 # Jobs of a sweep that start together download once: torchvision looks again inside the lock.
                 with _one_at_a_time(getattr(dataset, "__name__", name)), connect_timeout():
                     return dataset(root=str(root), download=True, **which)
-    except (
-        Exception
-    ) as error:  # files and networks fail in every way: URLError, TimeoutError, BadZipFile, ...
-        reason = truncate(str(error)) or type(error).__name__
+    except Exception as error:  # files and networks fail in every way: URLError, BadZipFile, ...
         raise DataError(
-            f"dataset={name} cannot be read from {root} or downloaded to it ({reason}): "
+            f"dataset={name} cannot be read from {root} or downloaded to it "
+            f"({summarize_exception(error, bare=True)}): "
             "put its files there as torchvision lays them out, or set dataset.root to where they are"
         ) from error
 

@@ -55,12 +55,12 @@ def evaluate(
     changes: EvalOverrides,
     device: torch.device,
     *,
-    again: bool = False,
+    force: bool = False,
     trust: Sequence[str] = (),
 ) -> tuple[list[EvalResult], list[str]]:
     """Evaluate every seed of a run, or of all runs in a study, and write its ``results.json``.
 
-    What is there already, made in the same way from the same weights, is skipped unless ``again``; runs that
+    What is there already, made in the same way from the same weights, is skipped unless ``force``; runs that
     rerun=true has archived are left alone. Modules in ``trust`` may be built from a ``config.yaml``, as in
     `load`. Also returns what could not be evaluated, a sentence each.
     """
@@ -81,7 +81,7 @@ def evaluate(
             cfg = changes.apply(trained.cfg)
             for seed in trained.run.seeds:
                 try:
-                    done.append(_seed(trained, cfg, seed, _judge(judges, cfg, device), again=again))
+                    done.append(_seed(trained, cfg, seed, _judge(judges, cfg, device), force=force))
                 except GanLabError as error:
                     failed.append(f"{seed.folder}: {error}")
                 bar.update()
@@ -89,14 +89,14 @@ def evaluate(
 
 
 def _seed(
-    run: TrainedRun, cfg: DictConfig, seed: Seed, judge: Callable[[], Evaluator], *, again: bool
+    run: TrainedRun, cfg: DictConfig, seed: Seed, judge: Callable[[], Evaluator], *, force: bool
 ) -> EvalResult:
     folder = seed.folder
     step = run.status.step if seed.diverged is None else seed.diverged
     there = None
     with suppress(GanLabError):  # what is damaged is measured anew
         there = seed.results
-    if there and not again and (there["evaluation_digest"], there["step"]) == (evaluation_digest(cfg), step):
+    if there and not force and (there["evaluation_digest"], there["step"]) == (evaluation_digest(cfg), step):
         return EvalResult(folder, there, skipped=True)
     scores = None
     if seed.diverged is None:

@@ -179,7 +179,7 @@ def refuse_mixtures(found: Sequence[Entry]) -> None:
         if before != how:
             raise GanLabError(
                 f"{first.member.run.name} was measured by {before}, {entry.member.run.name} by {how}, which "
-                f"cannot stand in one table: gan-lab evaluate '{entry.member.run.folder.parent}' --again "
+                f"cannot stand in one table: gan-lab evaluate '{entry.member.run.folder.parent}' --force "
                 "measures all in the same way"
             )
 

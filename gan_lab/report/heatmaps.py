@@ -13,7 +13,7 @@ from PIL import Image
 
 from gan_lab.report.figures import draw_forest
 from gan_lab.report.style import ACCENT, INK, WARN, bare, blank, names_down, styled
-from gan_lab.report.text import number
+from gan_lab.utils.text import format_number
 
 QUANTITIES = {"dead": "dead units, %", "dormant": "dormant units, %", "saturated": "saturated, %"}
 _STRONGEST = 0.7  # so that ink stays legible on the darkest cell, in light and in dark
@@ -101,7 +101,7 @@ def _ratios(axes: Axes, ratios: Sequence[float | None]) -> None:
     bare(axes)
     for y, ratio in enumerate(ratios):
         away = 0.0 if ratio is None else 1.0 if ratio <= 0 else min(abs(math.log10(ratio)) / 6, 1.0)
-        _cell(axes, 0, y, ratio, away, number(ratio), WARN)
+        _cell(axes, 0, y, ratio, away, format_number(ratio), WARN)
     axes.set_xlim(-0.5, 0.5)
     names_down(axes, [""] * len(ratios), shown=False)
     axes.set_xticks([])
@@ -120,7 +120,7 @@ def _cell(
     axes.add_patch(
         Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color, alpha=0.04 + _STRONGEST * strength, lw=0)
     )
-    text = ("failed" if value is None else number(value)) if said is None else said
+    text = ("failed" if value is None else format_number(value)) if said is None else said
     axes.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
 
 

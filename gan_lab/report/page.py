@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from gan_lab.report import text
 from gan_lab.report.entries import BETTER
 from gan_lab.report.style import inline
+from gan_lab.utils.text import format_number
 
 HERE = Path(__file__).parent
 # Height of a row of the wall on the page, in pixels.
@@ -27,7 +28,7 @@ def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {
-        "number": _typeset(text.number),
+        "number": _typeset(format_number),
         "score": _typeset(text.score),
         "interval": _typeset(text.interval),
         "signed": _typeset(text.signed),

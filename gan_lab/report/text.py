@@ -4,31 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_lab.report.entries import Primary
+from gan_lab.utils.text import format_number, plural
 
 Rows = Mapping[str, Any]
 
 
-def number(value: float | None, missing: str = "-") -> str:
-    """Three significant digits, without an exponent where one can do without."""
-    if value is None:
-        return missing
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if 1e-4 <= size < 999.5:
-        said = f"{size:#.3g}".removesuffix(".")
-    else:
-        said = f"{size:,.0f}" if 999.5 <= size < 1e7 else f"{size:.2e}"
-    return f"-{said}" if value < 0 else said
-
-
 def score(value: float | None) -> str:
     """A score; what is missing has failed."""
-    return number(value, "failed")
+    return format_number(value, "failed")
 
 
 def interval(ends: Sequence[float | None] | None, missing: str = "failed") -> str:
-    return "-" if ends is None else f"{number(ends[0], missing)} to {number(ends[1], missing)}"
+    return "-" if ends is None else f"{format_number(ends[0], missing)} to {format_number(ends[1], missing)}"
 
 
 def signed(value: float | None) -> str:
@@ -69,10 +56,6 @@ def trouble(run: Rows) -> str:
 
 def listing(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def verdict(found: Rows, metric: Primary, where: str) -> str:
@@ -174,7 +157,8 @@ def _everywhere(found: Rows) -> str:
 def _deviations(found: Rows, key: str, metric: Primary) -> str:
     own = found[f"{key}_score"]
     unit = metric.name if "name" in found else "normalized score"
-    return f"{number(found[key])} standard deviations" + (f" ({number(own)} in {unit})" if own else "")
+    in_units = f" ({format_number(own)} in {unit})" if own else ""
+    return f"{format_number(found[key])} standard deviations{in_units}"
 
 
 def method(found: Rows) -> list[str]:

@@ -1,7 +1,7 @@
-"""Runs as jobs of Slurm. Imports no torch.
+"""Runs as Slurm jobs. Imports no torch.
 
-submitit learns from Slurm's accounts that a job is gone, waits forever where there are none, and raises at
-the first one that is lost. Here the queue is asked, and what is lost is a run that failed.
+submitit learns from Slurm's accounting that a job has ended, waits forever without accounting, and raises at
+the first lost job. Here the queue is polled, and a lost job is a failed run.
 """
 
 import os
@@ -25,14 +25,14 @@ from gan_lab.utils.paths import relative
 from gan_lab.utils.signals import RunInterrupted
 
 _POLL = 2.0  # seconds
-_LATE = 15.0  # seconds: file systems of clusters show what another node wrote with such a delay
+_LATE = 15.0  # seconds until a cluster's file system shows what another node wrote
 _SHARED = set(BaseQueueConf.__dataclass_fields__)
 
 
 def submit(
     launcher: SlurmLauncher, job_overrides: Sequence[Sequence[str]], first: int
 ) -> list["submitit.Job[JobReturn]"]:
-    """One array of jobs, each of which calls ``launcher`` as Hydra's launcher for submitit does it."""
+    """Submit one array of jobs, each of which calls ``launcher`` as Hydra's submitit launcher does."""
     params = dict(launcher.params)
     executor = submitit.AutoExecutor(
         folder=params.pop("submitit_folder"),
@@ -53,7 +53,7 @@ def submit(
 
 
 def wait(jobs: Sequence["submitit.Job[JobReturn]"]) -> list[JobReturn]:
-    """What became of each, once none of them is in the queue any more."""
+    """Return the result of each job when none of them is in the queue any more."""
     missing_since: dict[str, float] = {}
     waiting = list(jobs)
     try:
@@ -71,17 +71,17 @@ def wait(jobs: Sequence["submitit.Job[JobReturn]"]) -> list[JobReturn]:
                 time.sleep(_POLL)
     except KeyboardInterrupt:
         names = " ".join(dict.fromkeys(job.job_id.partition("_")[0] for job in jobs))
-        print(f"gan-lab: the jobs go on without this command; scancel {names} ends them", file=sys.stderr)
+        print(f"gan-lab: the jobs keep running; cancel them with: scancel {names}", file=sys.stderr)
         raise
     return [_return(job) for job in jobs]
 
 
 @contextmanager
 def requeued_when_preempted() -> Iterator[None]:
-    """In the job: put it back into the queue when Slurm sends SIGTERM to take the node away from it.
+    """Requeue the job that this runs in when Slurm sends SIGTERM before it preempts the job.
 
-    submitit waits for SIGUSR2, which Slurm sends when the time is over. Before a preemption it sends SIGTERM,
-    and a job that then ends by itself is done for, unless it is put back.
+    submitit requeues at SIGUSR2, which Slurm sends before the time limit. A preempted job gets SIGTERM
+    instead, and is not run again if it then ends by itself.
     """
     signal.signal(signal.SIGTERM, _requeue_unless_cancelled)
     try:
@@ -100,7 +100,7 @@ def _requeue_unless_cancelled(number: int, frame: FrameType | None) -> None:
 
 
 def _squeue(*words: str) -> list[str] | None:
-    """A word for each of this user's jobs that Slurm has not done with, None where it does not answer."""
+    """Return one word per unfinished job of this user, or None if Slurm does not answer."""
     command = ["squeue", "--me", "--noheader", *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

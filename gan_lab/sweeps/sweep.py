@@ -1,12 +1,11 @@
-"""A sweep: which of its runs are still to do, all of them tried, and a table of what became of each.
+"""Train the runs of a sweep that are still to do, under any launcher, and print what became of each.
 
-It learns what became of a run from the run's own folder, so it makes no difference which launcher ran it,
-or whether the process that did is still there. Imports no torch.
+A run's state is read from its folder, so it does not matter which launcher ran it, or whether that process
+is still alive. Imports no torch.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import task_config
 from gan_lab.runs.status import Status
-from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError
-from gan_lab.utils.text import align_columns, format_duration, truncate
+from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
+from gan_lab.utils.text import format_duration, format_table, plural
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
@@ -28,21 +27,23 @@ SUCCESSES = ("skipped", "finished", "resumed", "diverged", "trained elsewhere")
 
 @dataclass
 class SweepJob:
-    """One run of a sweep. before: what had become of it when the sweep began; reason: why it failed.
+    """One run of a sweep.
 
-    lost: how often the process that trained it has died.
+    initial_status: when the sweep began, None if there was no run; reason: why it failed; crashes: how often
+    the process that trained it has died; elsewhere: another process trains it, such as the same sweep in
+    another terminal.
     """
 
     overrides: list[str]
     folder: Path
-    before: Status | None
+    initial_status: Status | None
     done: bool
     reason: str = ""
-    lost: int = 0
+    crashes: int = 0
     elsewhere: bool = False
 
-    def now(self) -> Status | None:
-        """What has become of it, None where nothing has."""
+    def status(self) -> Status | None:
+        """Read the run's status, None if it has not begun."""
         try:
             return Status.load(self.folder)
         except GanLabError as error:
@@ -50,11 +51,8 @@ class SweepJob:
             return None
 
     def outcome(self) -> str:
-        """Say it in a word or two: skipped, finished, resumed, diverged, failed, interrupted, ...
-
-        ``elsewhere``: another process trains it, such as the same sweep in another terminal.
-        """
-        status = self.now()
+        """Say it in a word or two: skipped, finished, resumed, diverged, failed, interrupted, pending, ..."""
+        status = self.status()
         if self.elsewhere:
             return "trained elsewhere"
         if self.reason:
@@ -62,10 +60,10 @@ class SweepJob:
         if self.done:
             return "skipped"
         if status is None:
-            return "not begun"
+            return "pending"
         if status.state == "running":
             return "interrupted"
-        if status.state == "finished" and self.before is not None and self.before.step > 0:
+        if status.state == "finished" and self.initial_status is not None and self.initial_status.step > 0:
             return "resumed"
         return status.state
 
@@ -77,103 +75,95 @@ def sweep(
     launch: Launch,
     batch_size: int | None = None,
 ) -> int:
-    """Train every combination of overrides that is not done yet, and print what became of all of them.
+    """Train every combination of overrides that is not done yet, print a table, return how many failed.
 
-    Nothing has been started, or written, when a combination turns out to be one that cannot be composed.
-    ``launch`` takes overrides and the number of the first, as Hydra's launchers do; at most ``batch_size``
-    at a time. Returns how many failed.
+    Nothing is started or written if a combination cannot be composed. ``begin`` gets the study's folder;
+    ``launch`` takes the overrides of at most ``batch_size`` runs and the number of the first, as Hydra's
+    launchers do.
     """
-    members = _members(combinations, compose)
-    begin(members[0].folder.parent)
+    jobs = _jobs(combinations, compose)
+    begin(jobs[0].folder.parent)
     try:
-        _launch([member for member in members if not member.done], launch, batch_size or len(members))
-    except ConfigurationError:  # it could not even begin
+        _launch([job for job in jobs if not job.done], launch, batch_size or len(jobs))
+    except ConfigurationError:  # the launcher could not even begin
         raise
     except BaseException:
-        print(table(members))
+        print(table(jobs))
         raise
-    print(table(members))
-    return sum(member.outcome() not in SUCCESSES for member in members)
+    print(table(jobs))
+    return sum(job.outcome() not in SUCCESSES for job in jobs)
 
 
-def table(members: Sequence[SweepJob]) -> str:
-    """A line a run, the reasons of those that failed and where their logs are, and the sum of it all."""
+def table(jobs: Sequence[SweepJob]) -> str:
+    """Return one line per run, the reasons and logs of those that failed, and the totals."""
     rows = [("run", "outcome", "steps", "time")]
-    for member in members:
-        status = member.now()
+    for job in jobs:
+        status = job.status()
         steps = f"{status.step:,}/{status.steps:,}" if status else ""
-        rows.append(
-            (member.folder.name, member.outcome(), steps, format_duration(status.seconds) if status else "")
-        )
-    lines = ["", *align_columns(rows, left=(0, 1))]
-    for member in members:
-        if member.outcome() == "failed":
-            lines += ["", f"failed: {member.folder.name}", f"  {member.reason}"]
-            if (member.folder / LOG).exists() and str(LOG) not in member.reason:
-                lines.append(f"  full log: {member.folder / LOG}")
-    counts = Counter(member.outcome() for member in members)
-    study = members[0].folder.parent
-    number = f"{len(members)} run{'s' * (len(members) != 1)}"
-    said = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return "\n".join([*lines, "", f"{number} in {study}: {said}", f"  report   gan-lab report '{study}'"])
+        seconds = status.seconds if status else None
+        rows.append((job.folder.name, job.outcome(), steps, format_duration(seconds)))
+    lines = ["", *format_table(rows, left=(0, 1))]
+    for job in jobs:
+        if job.outcome() == "failed":
+            lines += ["", f"failed: {job.folder.name}", f"  {job.reason}"]
+            if (job.folder / LOG).exists() and str(LOG) not in job.reason:
+                lines.append(f"  full log: {job.folder / LOG}")
+    study = jobs[0].folder.parent
+    totals = ", ".join(f"{count} {word}" for word, count in Counter(job.outcome() for job in jobs).items())
+    lines += ["", f"{plural(len(jobs), 'run')} in {study}: {totals}", f"  report   gan-lab report '{study}'"]
+    return "\n".join(lines)
 
 
-def _members(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
-    found: dict[Path, SweepJob] = {}
+def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
+    """Compose and check all combinations; those that ask for the same run become one job."""
+    jobs: dict[Path, SweepJob] = {}
     for overrides in combinations:
-        cfg = compose(list(overrides))
-        own = task_config(cfg)
-        check(own)
-        folder = Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
-        before = None if own.rerun else existing_status(own, folder)
-        done = before is not None and is_done(own, before)
-        # Different words may ask for the same run.
-        found.setdefault(folder, SweepJob(list(overrides), folder, before, done))
-    return list(found.values())
+        composed = compose(list(overrides))
+        cfg = task_config(composed)
+        check(cfg)
+        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+        status = None if cfg.rerun else existing_status(cfg, folder)
+        done = status is not None and is_done(cfg, status)
+        jobs.setdefault(folder, SweepJob(list(overrides), folder, status, done))
+    return list(jobs.values())
 
 
-def _launch(members: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
-    """Launch all; where a launcher gives up because a process has died, the others are launched again.
+def _launch(jobs: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
+    """Launch all jobs; if a process dies and the launcher gives up, launch the unfinished ones again.
 
-    Which one killed it cannot be seen: whoever was being trained is tried once more beside others, and after
-    a second time alone.
+    Which job killed the process cannot be seen: every job that was being trained is tried once more beside
+    others, and after a second crash in isolation.
     """
-    waiting, number = list(members), 0
-    while waiting:
-        alone = waiting[0].lost > 1
-        batch = waiting[:1] if alone else [m for m in waiting[:batch_size] if m.lost < 2]
-        before = {member.folder: member.now() for member in batch}
-        waiting = [member for member in waiting if member not in batch]
+    pending, number = list(jobs), 0
+    while pending:
+        isolated = pending[0].crashes > 1
+        batch = pending[:1] if isolated else [job for job in pending[:batch_size] if job.crashes < 2]
+        before = {job.folder: job.status() for job in batch}
+        pending = [job for job in pending if job not in batch]
         try:
-            returns = launch([member.overrides for member in batch], number)
+            returns = launch([job.overrides for job in batch], number)
         except Exception as error:
-            died = truncate(f"{type(error).__name__}: {error}")
-            unfinished = [m for m in batch if _is_open(m, before[m.folder])]
-            begun = [m for m in unfinished if m.now() != before[m.folder]]
-            if alone or not begun:
-                if not alone:
-                    raise ConfigurationError(f"hydra/launcher cannot launch the runs: {died}") from error
-                for member in unfinished:
-                    member.reason = f"the process that trained it died ({died})"
+            reason = summarize_exception(error)
+            unfinished = [job for job in batch if _is_unfinished(job, before[job.folder])]
+            begun = [job for job in unfinished if job.status() != before[job.folder]]
+            if not begun and not isolated:
+                raise ConfigurationError(f"hydra/launcher cannot launch the runs: {reason}") from error
+            if isolated:
+                for job in unfinished:
+                    job.reason = f"the process that trained it died ({reason})"
                 continue
-            for member in begun:
-                member.lost += 1
-            waiting = sorted([*unfinished, *waiting], key=lambda member: member.lost)
+            for job in begun:
+                job.crashes += 1
+            pending = sorted([*unfinished, *pending], key=lambda job: job.crashes)
             continue
         number += len(batch)
-        for member, one in zip(batch, returns, strict=True):
-            if one.status == JobStatus.FAILED:
-                why = one._return_value  # the property of that name prints it, and raises
-                member.elsewhere = isinstance(why, RunBusyError)
-                member.reason = str(why) if isinstance(why, GanLabError) else _named(why)
+        for job, result in zip(batch, returns, strict=True):
+            if result.status == JobStatus.FAILED:
+                error = result._return_value  # the property of that name prints it, and raises
+                job.elsewhere = isinstance(error, RunBusyError)
+                job.reason = summarize_exception(error)
 
 
-def _is_open(member: SweepJob, before: Status | None) -> bool:
-    status = member.now()
+def _is_unfinished(job: SweepJob, before: Status | None) -> bool:
+    status = job.status()
     return status is None or status == before or status.state in ("running", "interrupted")
-
-
-def _named(error: object) -> str:
-    with suppress(Exception):
-        return truncate(f"{type(error).__name__}: {error}")
-    return type(error).__name__

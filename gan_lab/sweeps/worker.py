@@ -27,8 +27,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from tqdm import tqdm
 
-from gan_lab.sweeps.workers import STOP, Stoppable
-from gan_lab.utils.errors import RunFailedError
+from gan_lab.sweeps.workers import STOP, StoppableTask
+from gan_lab.utils.errors import RunFailedError, summarize_exception
 
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 2.0
@@ -110,7 +110,7 @@ class Stalled:
 
 
 def run_jobs(
-    task: Stoppable,
+    task: StoppableTask,
     context: HydraContext,
     config: DictConfig,
     job_overrides: Sequence[Sequence[str]],
@@ -179,7 +179,7 @@ def _serve(connection: Connection) -> None:
         try:
             connection.send_bytes(cloudpickle.dumps(outcome))
         except Exception:  # an error that cannot be pickled
-            connection.send_bytes(cloudpickle.dumps(_failed(_describe(outcome._return_value))))
+            connection.send_bytes(cloudpickle.dumps(_failed(summarize_exception(outcome._return_value))))
 
 
 def _run(job: Job) -> JobReturn:
@@ -193,12 +193,12 @@ def _run(job: Job) -> JobReturn:
         return run_job(
             hydra_context=job.context,
             config=config,
-            task_function=Stoppable(task, job.folder),
+            task_function=StoppableTask(task, job.folder),
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
     except BaseException as error:  # SystemExit, too, is the end of this run only
-        return _failed(_describe(error))
+        return _failed(summarize_exception(error))
 
 
 def _stop_with_the_parent() -> None:
@@ -214,10 +214,6 @@ def _failed(reason: str) -> JobReturn:
     outcome.status = JobStatus.FAILED
     outcome.return_value = RunFailedError(reason)
     return outcome
-
-
-def _describe(error: object) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _how_it_ended(code: int | None) -> str:

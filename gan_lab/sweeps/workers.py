@@ -1,7 +1,7 @@
-"""Runs in worker processes that stop when the process that started them is asked to. Imports no torch.
+"""Worker processes that save their run when the command that launched them is stopped. Imports no torch.
 
-joblib answers Ctrl-C by killing its workers. Here the process that launched them keeps the signal to itself,
-passes it on to whoever trains, and leaves only when they have saved their state.
+joblib answers Ctrl-C by killing its workers. Here the launching process catches the signal, forwards it to
+the workers that are training, and ends when they have saved their state.
 """
 
 import os
@@ -25,28 +25,28 @@ STOP = "stop"
 
 
 @dataclass(frozen=True)
-class Stoppable:
-    """A run as a worker process calls it. ``folder`` holds a file for each worker that is training."""
+class StoppableTask:
+    """A run as a worker process calls it. ``folder`` holds a file per worker that is training."""
 
     task: TaskFunction
     folder: Path
 
     def __call__(self, cfg: DictConfig) -> Any:
-        # A terminal sends Ctrl-C to all of them, busy or not; the launcher says who shall stop.
+        # A terminal sends Ctrl-C to every process; only the launcher's forwarded signal counts here.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _stop_at_once)  # until there is something to save
-        own = self.folder / str(os.getpid())
-        own.touch()
+        marker = self.folder / str(os.getpid())
+        marker.touch()
         try:
-            # First the own file, then this question; the launcher does it the other way round.
+            # First the marker, then this check; the launcher writes STOP first, then reads the markers.
             if (self.folder / STOP).exists():
                 raise RunInterrupted(signal.SIGTERM)
             return self.task(cfg)
         except KeyboardInterrupt as stop:
-            # As an error like others: what leaves a worker otherwise has joblib kill its neighbors.
+            # As an ordinary error: joblib kills all workers if one ends in any other way.
             raise RunFailedError(str(stop)) from None
         finally:
-            own.unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)
 
 
 def _stop_at_once(number: int, frame: FrameType | None) -> None:
@@ -54,32 +54,32 @@ def _stop_at_once(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def stoppable(task: TaskFunction) -> Iterator["Stoppable"]:
-    """Give workers a task that can be stopped; raises `RunInterrupted` once they all have.
+def stoppable(task: TaskFunction) -> Iterator["StoppableTask"]:
+    """Yield a task that workers can stop; raises `RunInterrupted` when all have, if a signal came.
 
-    Asked a second time with Ctrl-C, it leaves at once, and nobody saves.
+    A second Ctrl-C ends at once, and no run is saved.
     """
-    over = threading.Event()
+    done = threading.Event()
     with TemporaryDirectory(prefix="gan-lab-") as name, stop_requests() as request:
         folder = Path(name)
-        courier = threading.Thread(target=_pass_on, args=(request, folder, over), daemon=True)
-        courier.start()
+        forwarder = threading.Thread(target=_forward_stop, args=(request, folder, done), daemon=True)
+        forwarder.start()
         try:
-            yield Stoppable(task, folder)
+            yield StoppableTask(task, folder)
         except Exception:
             if request.number is None:
                 raise
         finally:
-            over.set()
-            courier.join()
+            done.set()
+            forwarder.join()
     if request.number is not None:
         raise RunInterrupted(request.number)
 
 
-def _pass_on(request: StopRequest, folder: Path, over: threading.Event) -> None:
-    """Wait until somebody asks to stop, and tell those who train."""
+def _forward_stop(request: StopRequest, folder: Path, done: threading.Event) -> None:
+    """Wait for a stop signal and send SIGTERM to every worker that is training."""
     while request.number is None:
-        if over.wait(0.1):
+        if done.wait(0.1):
             return
     (folder / STOP).touch()
     for worker in folder.glob("[0-9]*"):
@@ -87,6 +87,6 @@ def _pass_on(request: StopRequest, folder: Path, over: threading.Event) -> None:
             os.kill(int(worker.name), signal.SIGTERM)
 
 
-def enter_folder() -> None:
-    """Where Ray's workers begin: in the folder of the command that launched them, as all others do."""
+def chdir_to_launch_dir() -> None:
+    """Enter the folder of the command that launched this Ray worker, in which all other workers start."""
     os.chdir(os.environ["GAN_LAB_FOLDER"])

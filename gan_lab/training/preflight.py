@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from gan_lab.config.build import build, bytes_of
 from gan_lab.gan.steps import Batch, discriminator_loss, generator_loss
 from gan_lab.training.build import Components, config_key_for
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.memory import available, require_memory
 from gan_lab.utils.seeding import seeded
-from gan_lab.utils.text import truncate
 
 MEMORY_FRACTION = 0.8  # of the free memory; the rest is for what cannot be foreseen
 SMALL_BATCH = 1024  # a batch of up to so many samples may hold a sample twice
@@ -112,5 +111,4 @@ def _as_config_error(subject: str) -> Iterator[None]:
     except GanLabError:
         raise
     except (Exception, SystemExit) as error:
-        reason = truncate(str(error)) or type(error).__name__
-        raise ConfigurationError(f"{subject}: {reason}") from error
+        raise ConfigurationError(f"{subject}: {summarize_exception(error, bare=True)}") from error

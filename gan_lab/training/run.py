@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,11 +30,10 @@ from gan_lab.training.engines import PLAYERS, TrainState
 from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
 from gan_lab.utils.devices import describe_device, select_device, set_deterministic
-from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
+from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError, summarize_exception
 from gan_lab.utils.files import remove_temp_files
 from gan_lab.utils.paths import relative
 from gan_lab.utils.signals import RunInterrupted, stop_requests
-from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
 
@@ -191,20 +189,18 @@ def schedule_of(cfg: DictConfig) -> Schedule:
 
 def describe_failure(error: BaseException, cfg: DictConfig, folder: Path) -> str:
     """Say in one sentence what went wrong, and what to do if that is known."""
-    reason = truncate(str(error)) or "no reason given"
     if is_out_of_memory(error):
         return (
             f"out of memory with seeds={cfg.seeds} and batch_size={cfg.batch_size}: "
-            f"lower one of them, or the width of the networks ({reason})"
+            f"lower one of them, or the width of the networks ({summarize_exception(error, bare=True)})"
         )
     if isinstance(error, OSError) and error.errno is not None:
-        file = Path(os.fsdecode(error.filename)) if error.filename is not None else folder
         hint = ": make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        sentence = f"{truncate(str(relative(file)))}: {error.strerror}{hint}"
+        sentence = f"{summarize_exception(error, file=folder)}{hint}"
         if (folder / STATUS).exists():
             sentence += ", and the same command resumes from the last checkpoint"
         return sentence
-    return f"{type(error).__name__}: {reason}"
+    return summarize_exception(error)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

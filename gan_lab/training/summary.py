@@ -9,6 +9,7 @@ from gan_lab.runs.existing import watched_note
 from gan_lab.runs.run import Run
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.paths import relative
+from gan_lab.utils.text import format_number, plural
 
 
 def summary(cfg: DictConfig, folder: Path) -> str:
@@ -16,7 +17,7 @@ def summary(cfg: DictConfig, folder: Path) -> str:
     run = Run.load(folder)
     status, seeds = run.status, run.seeds
     lines = [
-        f"{status.state}: {status.step} steps, {len(seeds)} seed{'s'[: len(seeds) - 1]}, "
+        f"{status.state}: {status.step} steps, {plural(len(seeds), 'seed')}, "
         f"{status.seconds:.0f} s on {status.device}",
         f"  run      {relative(folder)}",
     ]
@@ -42,12 +43,6 @@ def _scores(run: Run) -> list[str]:
     primary = results[0]["primary"]
     last = [one["metrics"][primary]["last"] for one in results]
     real_data = results[0]["metrics"][primary]["real_data"]
-    scores = ", ".join(map(_number, last[:8])) + (", ..." if len(last) > 8 else "")
-    share = run.status.metric_seconds / max(run.status.seconds, 1e-9)
-    return [
-        f"  {primary:8} {scores} (real data {_number(real_data)}; measuring took {share:.0%} of the time)"
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    scores = ", ".join(map(format_number, last[:8])) + (", ..." if len(last) > 8 else "")
+    share = f"measuring took {run.status.metric_seconds / max(run.status.seconds, 1e-9):.0%} of the time"
+    return [f"  {primary:8} {scores} (real data {format_number(real_data)}; {share})"]

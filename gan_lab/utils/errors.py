@@ -1,4 +1,10 @@
-"""The errors that people see as one sentence."""
+"""The errors that people see as one sentence, and the sentence of any other. Imports no torch."""
+
+import os
+from pathlib import Path
+
+from gan_lab.utils.paths import relative
+from gan_lab.utils.text import truncate
 
 
 class GanLabError(Exception):
@@ -11,11 +17,11 @@ class GanLabError(Exception):
 
 
 class ConfigurationError(GanLabError, ValueError):
-    """A key, a file or a device that was asked for cannot be used: seen by whoever typed it."""
+    """A key, a file or a device that was asked for cannot be used."""
 
 
 class DataError(GanLabError):
-    """A data set is missing, empty, unreadable or could not be downloaded: seen by who trains on it."""
+    """A data set is missing, empty, unreadable or cannot be downloaded."""
 
 
 class RunBusyError(GanLabError):
@@ -23,13 +29,13 @@ class RunBusyError(GanLabError):
 
 
 class RunFailedError(GanLabError):
-    """A run that had begun could not go on; its log says more. The same command takes it up again."""
+    """A run failed on its way; its log says more. The same command resumes it."""
 
     exit_code = 1
 
 
 class HydraPassthrough(BaseException):
-    """A `GanLabError` on its way through Hydra, which reports every `Exception` in its own way.
+    """Carries a `GanLabError` through Hydra, which reports every `Exception` in its own way.
 
     Only the command line sees it, and prints the error inside.
     """
@@ -37,3 +43,27 @@ class HydraPassthrough(BaseException):
     def __init__(self, error: GanLabError) -> None:
         super().__init__(str(error))
         self.exit_code = error.exit_code
+
+
+def summarize_exception(error: object, *, bare: bool = False, file: Path | None = None) -> str:
+    """Say in one line what went wrong.
+
+    One of gan-lab's own errors is its message. One of the operating system is the file and the reason;
+    ``file`` stands in if it names none, as when a full disk is noticed late. Any other is its type and its
+    message. ``bare`` leaves out file and type, for a sentence that has named what failed.
+    """
+    name = type(error).__name__
+    try:
+        message = truncate(str(error))
+    except Exception:  # somebody else's class
+        message = ""
+    if isinstance(error, (GanLabError, HydraPassthrough)):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        if isinstance(error.filename, (str, bytes)):
+            file = Path(os.fsdecode(error.filename))
+        where = "" if bare or file is None else f"{truncate(str(relative(file)))}: "
+        return f"{where}{error.strerror}"
+    if bare or not message:
+        return message or name
+    return f"{name}: {message}"

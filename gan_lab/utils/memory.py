@@ -1,10 +1,11 @@
-"""How much memory there is, and a sentence instead of a killed machine where that cannot be enough."""
+"""Fail early with a clear message when memory is insufficient."""
 
 from pathlib import Path
 
 import torch
 
 from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.text import format_bytes
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -25,8 +26,8 @@ def require_memory(needed: int, what: str, device: torch.device | None = None) -
     there = available(device)
     if there is not None and needed > there:
         raise ConfigurationError(
-            f"{what} is too large for this machine: it takes at least {_format_bytes(needed)} of memory, "
-            f"and {_format_bytes(there)} is free"
+            f"{what} is too large for this machine: it takes at least {format_bytes(needed)} of memory, "
+            f"and {format_bytes(there)} is free"
         )
 
 
@@ -48,10 +49,3 @@ def _of_the_cgroup() -> int | None:
         return limit - int((folder / "memory.current").read_text()) + int(cache)
     except (OSError, ValueError, StopIteration, IndexError):  # no limit is the word "max"
         return None
-
-
-def _format_bytes(size: int) -> str:
-    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB")):
-        if size >= 2**power:
-            return f"{size // 2**power:,} {unit}"
-    return f"{size:,} bytes"

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop, as a question that the training loop asks between two steps."""
+"""Graceful shutdown: signal handlers set a flag that the training loop polls."""
 
 import signal
 import threading
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# Ctrl-C, what `kill` and containers send, a closed terminal, and what job schedulers send before they take a
-# machine away. Not every system has all of them.
+# Ctrl-C; what `kill` and containers send; a closed terminal; what job schedulers send before they end a job.
+# Not every system has all of them.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A run was asked to stop, and has saved its state; seen by the command line, or by a notebook."""
+    """A run was asked to stop and has saved its state. Reaches the command line, or a notebook."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -21,11 +21,11 @@ class RunInterrupted(KeyboardInterrupt):
         self.exit_code = 128 + number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.number,)  # worker processes send it to the one that started them
+        return type(self), (self.number,)  # worker processes send it to the launching one
 
 
 class StopRequest:
-    """The first signal that asked the run to stop, None so far, and all that did."""
+    """number: the first signal that asked the run to stop, None so far; received: all that did."""
 
     number: int | None = None
 
@@ -34,16 +34,17 @@ class StopRequest:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None and number in (signal.SIGINT, self.number):
-            raise KeyboardInterrupt  # asked twice: at once, without saving
+            raise KeyboardInterrupt  # asked twice: stop at once, without saving
         self.number = self.number or number
         self.received.append(number)
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Collect signals; outside the main thread, where Python allows no handlers, nothing.
+    """Collect signals inside; outside the main thread, where Python allows no handlers, collect nothing.
 
-    Afterwards a scheduler's signal goes on to whoever handled it before: submitit then requeues the job.
+    Afterwards signals other than Ctrl-C are raised again for their previous handlers, with which submitit
+    requeues a job.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

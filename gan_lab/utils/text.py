@@ -1,6 +1,7 @@
-"""Text for people: numbers, durations, sizes, tables. Imports no torch."""
+"""Text for people: one line, numbers, durations, sizes, tables. Imports no torch."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 
 
 def truncate(text: str, length: int = 200) -> str:
@@ -9,8 +10,36 @@ def truncate(text: str, length: int = 200) -> str:
     return line if len(line) <= length else f"{line[:length]}..."
 
 
+def plural(count: int, noun: str) -> str:
+    """Return "1 seed", "1,200 seeds"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def format_number(value: float | None, missing: str = "-", *, digits: int = 3, compact: bool = False) -> str:
+    """Round to significant digits, with an exponent only below 0.0001 and from 10 million on.
+
+    0.5 is "0.500" and 1234.5 is "1,234", so that columns align. ``compact`` has "0.5" and "1234", as in an
+    interval, and an exponent from 100,000 on.
+    """
+    if value is None:
+        return missing
+    if value == 0 or not math.isfinite(value):
+        return f"{value + 0.0:g}"
+    size = abs(value)
+    if not 1e-4 <= size < (1e5 if compact else 1e7):
+        text = f"{value:.{digits - 1}e}"
+    elif size < 10**digits - 0.5:
+        text = f"{value:#.{digits}g}".removesuffix(".")
+    else:
+        text = f"{value:,.0f}"
+    if compact:
+        mantissa, e, exponent = text.replace(",", "").partition("e")
+        text = (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + e + exponent
+    return text
+
+
 def format_duration(seconds: float | None) -> str:
-    """ "3 h": the largest unit that there is one of."""
+    """Return "3 h": the largest of the units s, min, h and d of which there is at least one."""
     if seconds is None:
         return ""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
@@ -19,14 +48,22 @@ def format_duration(seconds: float | None) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def align_columns(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-    """Rows of a table as lines; the columns in ``left`` and no others begin at their left edge."""
+def format_bytes(size: int) -> str:
+    """Return "3 GiB": the largest of the units MiB to PiB of which there is at least one, rounded down."""
+    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB")):
+        if size >= 2**power:
+            return f"{size // 2**power:,} {unit}"
+    return f"{size:,} bytes"
+
+
+def format_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """Return one line per row, its cells aligned at the right, or at the left for the columns ``left``."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return lines

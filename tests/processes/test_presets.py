@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from gan_lab.config.errors import explain
+from gan_lab.config.errors import describe_error
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import TINY_POINTS, composed
 from tests.helpers.sweeping import FEW
@@ -26,26 +26,34 @@ def test_gpus_says_where_there_are_none(run_cli: Cli) -> None:
     assert err.count("\n") == 1
 
 
-GPU_LOCK_ENV = """
+LOCKING = """
 import sys, torch
 class Properties:
     def __init__(self, index): self.uuid = f"GPU-{index}"
 torch.cuda.is_available = lambda: True
 torch.cuda.device_count = lambda: 2
 torch.cuda.get_device_properties = Properties
-torch.cuda.set_device = lambda index: None
+current = []
+torch.cuda.set_device = current.append
+torch.cuda.current_device = lambda: current[-1] if current else 0
 from gan_lab.utils.devices import select_device
-print(select_device("auto"), flush=True)
-assert select_device("cuda") == select_device("auto")
+from gan_lab.sweeps.gpus import OneGpuTask
+from omegaconf import OmegaConf
+def task(cfg):
+    assert select_device("cuda") == select_device("auto")
+    return select_device(cfg.device)
+assert str(OneGpuTask(task)(OmegaConf.create({"device": "cpu"}))) == "cpu"
+assert current == []
+print(OneGpuTask(task)(OmegaConf.create({"device": "auto"})), flush=True)
 sys.stdin.read()
 """
 
 
-def test_each_process_claims_a_gpu_and_waits_for_one_while_there_is_none(tmp_path: Path) -> None:
-    environment = {**os.environ, "GAN_LAB_CLAIM_GPU": "1", "TMPDIR": str(tmp_path)}
+def test_each_process_locks_a_gpu_and_waits_if_none_is_free(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", GPU_LOCK_ENV],
+            [sys.executable, "-c", LOCKING],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,7 +96,7 @@ def test_a_missing_extra_is_named(
     monkeypatch.delitem(launchers, f"{plugin}.yaml")
     with pytest.raises(Exception, match="Could not") as raised:
         composed(f"hydra/launcher={preset}")
-    assert explain(raised.value) == (
+    assert describe_error(raised.value) == (
         f"this hydra/launcher needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
     )
 
@@ -97,7 +105,7 @@ def test_what_is_wrong_with_a_launchers_key_is_said() -> None:
     with pytest.raises(Exception, match="Error merging override") as raised:
         composed("hydra/launcher=slurm", "hydra.launcher.mem_gb=0.5")
     reason = "Value '0.5' of type 'float' could not be converted to Integer"
-    assert explain(raised.value) == f"hydra.launcher.mem_gb: {reason}"
+    assert describe_error(raised.value) == f"hydra.launcher.mem_gb: {reason}"
 
 
 def test_presets_hide_no_launcher_of_a_plugin() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import gan_lab.cli
 from gan_lab.cli import main
-from gan_lab.cli.errors import one_sentence
+from gan_lab.cli.errors import report_errors
 from gan_lab.training.tensorboard import SeedLog
 from gan_lab.utils.files import remove_temp_files
 from tests.helpers.experiments import TINY_POINTS
@@ -173,7 +173,7 @@ def test_ctrl_c_that_a_library_has_made_another_error_of_is_still_ctrl_c() -> No
         finally:
             raise AttributeError("'NoneType' object has no attribute '_invalidate_flags_cache'")
 
-    with pytest.raises(SystemExit) as left, one_sentence():
+    with pytest.raises(SystemExit) as left, report_errors():
         clean_up_and_fail()
     assert left.value.code == 130
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from gan_lab.runs.listing import listing
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
-from gan_lab.utils.text import align_columns, format_duration
+from gan_lab.utils.text import format_duration, format_table
 from tests.helpers.synthetic import make_run
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -128,7 +128,7 @@ def test_ages_in_words(seconds: float | None, said: str) -> None:
 
 
 def test_columns_are_aligned() -> None:
-    assert align_columns([("run", "x"), ("a", "10")]) == ["run   x", "a    10"]
+    assert format_table([("run", "x"), ("a", "10")]) == ["run   x", "a    10"]
 
 
 def test_the_command_prints_a_table(outputs: Path, run_cli: Cli) -> None:

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from gan_lab.evaluation.features.base import Extractor
-from gan_lab.utils.errors import DataError
+from gan_lab.utils.errors import DataError, summarize_exception
 from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.paths import cache_dir
 from gan_lab.utils.seeding import seeded
-from gan_lab.utils.text import truncate
 
 DIGEST = "6726825d"  # the file's name carries the first digits of its SHA-256
 
@@ -30,7 +29,8 @@ class Inception(Extractor):
             # torch-fidelity unpickles whatever the file holds, so it gets only one that holds tensors alone.
             torch.load(weights, map_location="cpu", weights_only=True)
         except Exception as error:  # of every kind, for a file that is damaged
-            raise DataError(f"{weights} does not hold weights: {truncate(str(error))}") from error
+            reason = summarize_exception(error, bare=True)
+            raise DataError(f"{weights} does not hold weights: {reason}") from error
         self.hash = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
         with seeded(0, "inception"):  # its first weights are not kept, and shift nobody's noise
             self.network = FeatureExtractorInceptionV3(
@@ -66,8 +66,9 @@ def weights_file(given: Path | None) -> Path:
         except Exception as error:  # networks fail in every way
             with contextlib.suppress(OSError):
                 path.unlink()
+            reason = summarize_exception(error, bare=True)
             raise DataError(
-                f"Inception's weights cannot be downloaded ({truncate(str(error)) or type(error).__name__}): "
+                f"Inception's weights cannot be downloaded ({reason}): "
                 f"put {URL_INCEPTION_V3} at {path}, name its place with features.weights, "
                 "or take features=classifier"
             ) from error

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def _count_gpus() -> int:
-    from gan_lab.utils.devices import count_gpus
+    from gan_lab.sweeps.gpus import count_gpus
 
     return count_gpus()
 
@@ -44,7 +44,7 @@ ConfigStore.instance().store(
 class ResumableSweeper(BasicSweeper):
     """Sweep over the Cartesian product of all choices, under any launcher.
 
-    A repeated sweep skips what is finished, and a run that fails does not stop the others.
+    Repeated, it skips finished runs and resumes the others; a run that fails does not stop the rest.
     """
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -104,7 +104,7 @@ class WorkerLauncher(BasicLauncher):
             )
 
 
-# Each launcher needs an extra of its own, and any of them may be missing.
+# Each launcher needs an extra, and any of them may be missing.
 with suppress(ImportError):
     from hydra_plugins.hydra_joblib_launcher import joblib_launcher
 
@@ -124,6 +124,19 @@ with suppress(ImportError):
                 finally:
                     self.task_function = task_function
             return returns
+
+    class OneGpuLauncher(StoppableJoblibLauncher):
+        """One run per process, and a GPU of its own for each process."""
+
+        def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+            from gan_lab.sweeps.gpus import OneGpuTask
+
+            task_function = self.task_function
+            self.task_function = OneGpuTask(task_function)
+            try:
+                return super().launch(job_overrides, initial_job_idx)
+            finally:
+                self.task_function = task_function
 
 
 with suppress(ImportError):
@@ -158,7 +171,7 @@ with suppress(ImportError):
                 returns: Sequence[JobReturn] = super().launch(job_overrides, initial_job_idx)
             except BaseException:
                 # Ray raises at the first lost task. The sweep then launches the unfinished runs again, and
-                # nothing may train them twice at a time.
+                # nothing may train them a second time meanwhile.
                 ray.shutdown()
                 raise
             return returns

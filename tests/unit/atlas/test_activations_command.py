@@ -18,7 +18,6 @@ from gan_lab.atlas.choices import ActivationQuery, available, build_spec, parse,
 from gan_lab.atlas.describe import Description, describe, find_facts
 from gan_lab.atlas.facts import Facts
 from gan_lab.atlas.plot import plot
-from gan_lab.atlas.table import number
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from tests.helpers.experiments import choices
 
@@ -46,14 +45,6 @@ def test_the_formula_of_every_file_is_true(name: str) -> None:
         value = spec.module.double()(x).tolist()
     expected = [evaluated(spec.formula, at, keys) for at in x.tolist()]
     assert value == pytest.approx(expected, rel=1e-4, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "?"), (-0.0, "0"), (math.inf, "inf"), (-1.7581, "-1.76"), (1234.5, "1234"), (2e-7, "2e-07")],
-)
-def test_numbers_have_three_digits(value: float | None, text: str) -> None:
-    assert number(value) == text
 
 
 def test_words_are_names_and_their_keys() -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gan_lab.cli import main
-from gan_lab.config.errors import GROUPS, explain, is_about_the_configuration
+from gan_lab.config.errors import describe_error, groups, is_config_error
 from gan_lab.config.schema import VALIDATORS, check
 from gan_lab.utils import memory
 from gan_lab.utils.checks import check_int
@@ -371,16 +371,16 @@ def function(x): return x
     [
         ("Raises", "activation cannot be applied: RuntimeError: first line"),
         ("Fails", "activation: 'x'"),
-        ("Late", "turn cannot be played with these choices: late line"),
+        ("Late", "cannot take a step with these choices: late line"),
         ("Shape", "activation must keep the shape of its input, but made (2, 1) of (2, 4)"),
-        ("LateShape", "turn cannot be played with these choices"),
+        ("LateShape", "cannot take a step with these choices"),
         ("Nothing", "activation cannot be applied"),
         ("Exits", "activation cannot be applied: SystemExit"),
         ("InPlace", "modified by an inplace operation"),
-        ("Integers", "turn cannot be played with these choices"),
+        ("Integers", "cannot take a step with these choices"),
         ("Detached", "no gradient reaches the generator"),
         ("Endless", "activation cannot be applied: RecursionError"),
-        ("Double", "turn cannot be played with these choices"),
+        ("Double", "cannot take a step with these choices"),
         ("function", "activation: function() missing"),
     ],
 )
@@ -552,7 +552,7 @@ def test_a_few_as_a_user_calls_them(run_cli: Cli) -> None:
 
 
 KEYS = st.sampled_from(
-    [*VALIDATORS, *GROUPS, "activation.negative_slope", "dataset.modes", "metric.fid", "nothing"]
+    [*VALIDATORS, *groups(), "activation.negative_slope", "dataset.modes", "metric.fid", "nothing"]
 )
 VALUES = st.one_of(
     st.integers().map(str),
@@ -580,9 +580,9 @@ def test_generated_overrides_compose_or_are_refused_in_one_sentence(overrides: l
     except GanLabError as error:
         said = str(error)
     except Exception as error:
-        if not is_about_the_configuration(error):
+        if not is_config_error(error):
             raise
-        said = explain(error)
+        said = describe_error(error)
     else:
         return
     assert said.strip()
