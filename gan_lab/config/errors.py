@@ -114,7 +114,8 @@ def _no_such_key(match: re.Match[str]) -> str:
     if key in options:
         return f"{key} cannot be set like that with the other choices: a group takes a name, and +{key}= adds"
     if key in settings():
-        return f"{key} is no key of what is chosen here; +{key}= adds it"
+        group, _, name = key.partition(".")
+        return f"the chosen {group} has no key {name!r} (+{key}= adds it)"
     hint = _did_you_mean(key.rpartition("@")[2], {**{name: name for name in settings()}, **options})
     return f"unknown setting {key!r}{hint} (gan-lab train --help lists all)"
 

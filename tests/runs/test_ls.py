@@ -150,7 +150,7 @@ def test_the_command_prints_json(outputs: Path, run_cli: Cli) -> None:
 
 
 def test_without_runs_the_command_says_how_to_make_one(run_cli: Cli) -> None:
-    assert run_cli("ls") == (0, "no runs in outputs; gan-lab train activation=elu makes one\n", "")
+    assert run_cli("ls") == (0, "no runs in outputs; start one with: gan-lab train activation=elu\n", "")
     code, out, err = run_cli("ls", "nowhere")
     assert (code, out, err) == (2, "", "gan-lab: nowhere is not a folder\n")
 

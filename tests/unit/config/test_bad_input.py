@@ -205,7 +205,7 @@ POINTS = [
     ("optimizer.betas=[nan,nan]", "optimizer: Invalid beta"),
     ("optimizer.weight_decay=-1", "optimizer: Invalid weight_decay"),
     ("initialization.std=nan", "std must be"),
-    ("regularizer.gamma=1", "unknown setting 'regularizer.gamma'"),
+    ("regularizer.gamma=1", "the chosen regularizer has no key 'gamma'"),
     # places and ways to compute
     ("device=''", "device must be"),
     ("device=cuda:-1", "device must be"),
