@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gan_lab.atlas.describe import Description
 from gan_lab.atlas.facts import Interval
-from gan_lab.atlas.table import interval, number
+from gan_lab.atlas.table import format_compact, interval
 from gan_lab.utils.errors import ConfigurationError
 
 FORMATS = (".png", ".svg")
@@ -72,6 +72,6 @@ def _title(description: Description) -> str:
     on = "" if facts.sampled_on is None else f" on {interval(Interval(*facts.sampled_on))}"
     return (
         f"\nrange {interval(facts.range)}, derivative {interval(facts.derivative)}{on}\n"
-        f"Lipschitz {number(facts.lipschitz)}, "
-        f"gains {number(facts.gain_fwd)} fwd, {number(facts.gain_bwd)} bwd"
+        f"Lipschitz {format_compact(facts.lipschitz)}, "
+        f"gains {format_compact(facts.gain_fwd)} fwd, {format_compact(facts.gain_bwd)} bwd"
     )

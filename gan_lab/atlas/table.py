@@ -15,8 +15,10 @@ def interval(bounds: Interval | None) -> str:
     if bounds is None:
         return "?"
     if bounds.values:
-        return "{" + ", ".join(_number(v) for v in bounds.values) + "}"
-    return f"{bounds.brackets[0]}{_number(bounds.low)}, {_number(bounds.high)}{bounds.brackets[1]}"
+        return "{" + ", ".join(format_compact(v) for v in bounds.values) + "}"
+    return (
+        f"{bounds.brackets[0]}{format_compact(bounds.low)}, {format_compact(bounds.high)}{bounds.brackets[1]}"
+    )
 
 
 def text(rows: Sequence[Description], heading: str | None) -> str:
@@ -49,24 +51,24 @@ def data(row: Description) -> dict[str, Any]:
 
 def _function(row: Description) -> dict[str, str]:
     facts = row.facts
-    kinks = "?" if facts.kinks is None else ", ".join(_number(x) for x in facts.kinks) or "-"
+    kinks = "?" if facts.kinks is None else ", ".join(format_compact(x) for x in facts.kinks) or "-"
     return {
         "": row.name,
         "range": interval(facts.range),
         "derivative": interval(facts.derivative),
         "kinks at": "many" if len(facts.kinks or ()) > 4 else kinks,
         "smooth": facts.smoothness or "?",
-        "Lipschitz": _number(facts.lipschitz),
+        "Lipschitz": format_compact(facts.lipschitz),
         "monotone": "?" if facts.monotone is None else "yes" if facts.monotone else "no",
-        "mean": _number(None if facts.mean is None else round(facts.mean, 6)),
-        "gain fwd": _number(facts.gain_fwd),
-        "gain bwd": _number(facts.gain_bwd),
-        "calculate_gain": _number(facts.calculate_gain, "unsupported"),
+        "mean": format_compact(None if facts.mean is None else round(facts.mean, 6)),
+        "gain fwd": format_compact(facts.gain_fwd),
+        "gain bwd": format_compact(facts.gain_bwd),
+        "calculate_gain": format_compact(facts.calculate_gain, "unsupported"),
     }
 
 
 def _cost(row: Description) -> dict[str, str]:
-    costs = {key.replace("_", " "): _number(getattr(row.cost, key, None)) for key in COST_COLUMNS}
+    costs = {key.replace("_", " "): format_compact(getattr(row.cost, key, None)) for key in COST_COLUMNS}
     return {"": row.name, **costs}
 
 
@@ -91,7 +93,7 @@ def _table(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(format_table(cells, left=range(len(rows[0]))))
 
 
-def _number(value: float | None, unknown: str = "?") -> str:
+def format_compact(value: float | None, unknown: str = "?") -> str:
     return format_number(value, unknown, compact=True)
 
 

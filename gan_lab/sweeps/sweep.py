@@ -159,9 +159,9 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
         number += len(batch)
         for job, result in zip(batch, returns, strict=True):
             if result.status == JobStatus.FAILED:
-                error = result._return_value  # the property of that name prints it, and raises
-                job.elsewhere = isinstance(error, RunBusyError)
-                job.reason = summarize_exception(error)
+                failure = result._return_value  # the property of that name prints it, and raises
+                job.elsewhere = isinstance(failure, RunBusyError)
+                job.reason = summarize_exception(failure)
 
 
 def _is_unfinished(job: SweepJob, before: Status | None) -> bool:

@@ -122,7 +122,7 @@ def test_the_command_shows_every_activation_and_says_what_is_broken(run_cli: Cli
     assert "relative to ReLU" not in out
     for name in ("raises", "doubles", "missing", "broken"):
         assert len(re.findall(rf"^gan-lab: {name}: .*$", err, re.MULTILINE)) == 1
-    assert "gan-lab: raises: activation cannot be applied: ValueError: no way\n" in err
+    assert "gan-lab: raises: activation cannot be applied: ValueError: no way at all\n" in err
     assert "elu.yaml is not read, because gan-lab has an entry of that name" in err
     assert "Traceback" not in err
     assert out.splitlines()[-1] == "atlas.png"
