@@ -6,20 +6,20 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-from gan_lab.report import commands, details, text
+from gan_lab.report import details, text
 from gan_lab.report.candidates import order
 from gan_lab.report.entries import (
     Entry,
     Primary,
     StudyRun,
+    check_comparable,
     entries,
     members,
+    metric_spec,
     primary,
     reference,
-    refuse_mixtures,
-    spec_of,
 )
-from gan_lab.report.protocol import limits, protocol
+from gan_lab.report.methods import fresh_seeds_command, is_exact, limits, protocol, repeat_command
 from gan_lab.report.ranking import by_candidate, ranking, side_by_side
 from gan_lab.report.sample_grid import wall
 from gan_lab.runs.study import Study
@@ -37,7 +37,7 @@ def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: 
     notes: list[str] = []
     everyone = members(study)
     found = entries(everyone, notes)
-    refuse_mixtures(found)
+    check_comparable(found)
     metric = primary(found, primary_asked)
     against, declared_reference = reference(found, reference_asked, notes)
     by_setting: dict[str, list[Entry]] = {}
@@ -56,12 +56,12 @@ def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: 
         "primary": {
             "name": metric.name,
             "direction": metric.direction,
-            "after_the_runs": metric.declared is not None,
+            "post_hoc": metric.declared is not None,
             "declared": metric.declared,
         },
         "reference": {
             "name": main["reference"],
-            "after_the_runs": declared_reference is not None,
+            "post_hoc": declared_reference is not None,
             "declared": declared_reference,
         },
         "verdict": {
@@ -104,7 +104,7 @@ def table(study: Study) -> list[dict[str, Any]]:
                         "setting": member.setting,
                         "seed": seed.number,
                         "state": state,
-                        "counted": member.unfit is None,
+                        "counted": member.exclusion_reason is None,
                         "metric": name,
                         **{
                             key: told.get(key)
@@ -147,15 +147,16 @@ def _setting(
             {"seed": e.seed.number, "state": e.state, "value": e.score(metric.name)} for e in own
         ]
     told = details.histories(groups)
+    measured = any(entry.seed.results for entry in found)
     return {
         "name": name,
         "values": found[0].member.values,
-        "real_data": spec_of(found, metric.name)["real_data"] if any(e.seed.results for e in found) else None,
+        "real_data": metric_spec(found, metric.name)["real_data"] if measured else None,
         **ranked,
-        "curves": details.curves(told, metric),
-        "health": details.health(told),
-        "secondary": details.secondary(groups, metric, notes),
-        "grid": details.grid(groups, metric),
+        "curves": details.learning_curves(told, metric),
+        "health": details.unit_health(told),
+        "secondary": details.secondary_metrics(groups, metric, notes),
+        "grid": details.pairwise_table(groups, metric),
         "wall": wall(groups),
     }
 
@@ -193,7 +194,7 @@ def _rerun(main: Mapping[str, Any], found: Sequence[Entry], study: str) -> dict[
     latest = max((e.seed.number for e in found), default=0)
     count = len({e.seed.number for e in own})
     runs = [entry.member.run for entry in own]
-    return {"name": best, "command": commands.fresh_seeds(runs, latest + 1, count, study)}
+    return {"name": best, "command": fresh_seeds_command(runs, latest + 1, count, study)}
 
 
 def _run(member: StudyRun) -> dict[str, Any]:
@@ -208,10 +209,10 @@ def _run(member: StudyRun) -> dict[str, Any]:
         "seeds": status.seeds,
         "diverged": {str(seed): step for seed, step in sorted(status.diverged.items())},
         "reason": status.reason,
-        "counted": member.unfit is None,
-        "unfit": member.unfit,
-        "command": commands.repeat(run),
-        "exact": commands.is_exact(run),
+        "counted": member.exclusion_reason is None,
+        "exclusion_reason": member.exclusion_reason,
+        "command": repeat_command(run),
+        "exact": is_exact(run),
         "seconds": status.seconds,
         "device": status.device,
         "host": status.host,

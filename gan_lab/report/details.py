@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from gan_lab.report import comparison as statistics
-from gan_lab.report.entries import Entry, Primary, spec_of
+from gan_lab.report.entries import Entry, Primary, metric_spec
 from gan_lab.report.ranking import Floats, oriented, typical
 
-ChunkedEngine = Mapping[str, Sequence[Entry]]
+Groups = Mapping[str, Sequence[Entry]]
 QUANTITIES = ("dead", "dormant", "saturated")
 # Each of these says nothing, or the wrong thing, without the others.
-TOGETHER = (
+METRIC_GROUPS = (
     ("precision", "recall", "coverage"),
     ("modes", "modes_strict", "frac_high_quality", "reverse_kl"),
     ("stacked_modes", "stacked_kl", "frac_confident"),
@@ -21,11 +21,11 @@ TOGETHER = (
 History = list[dict[str, Any]]
 
 
-def histories(groups: ChunkedEngine) -> dict[str, list[tuple[Entry, History]]]:
+def histories(groups: Groups) -> dict[str, list[tuple[Entry, History]]]:
     return {name: [(entry, entry.seed.stats()) for entry in own] for name, own in groups.items()}
 
 
-def curves(told: Mapping[str, list[tuple[Entry, History]]], metric: Primary) -> dict[str, Any]:
+def learning_curves(told: Mapping[str, list[tuple[Entry, History]]], metric: Primary) -> dict[str, Any]:
     """The metric over steps: IQM and quartiles over seeds; a seed that broke stays at the worst from then."""
     return {name: _curve(own, metric) for name, own in told.items()}
 
@@ -38,9 +38,9 @@ def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, A
     points: dict[str, list[Any]] = {"step": [], "iqm": [], "low": [], "high": [], "seeds": []}
     for step in steps:
         values = [
-            None if _broken(entry, step) else seen[step]
+            None if _failed_by(entry, step) else seen[step]
             for seen, entry in series
-            if step in seen or _broken(entry, step)
+            if step in seen or _failed_by(entry, step)
         ]
         scores = statistics.orient_scores(values, metric.direction, metric.worst)
         # Quantiles that are seeds' own scores: between a number and minus infinity there is nothing.
@@ -50,11 +50,11 @@ def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, A
     return points
 
 
-def _broken(entry: Entry, step: int) -> bool:
+def _failed_by(entry: Entry, step: int) -> bool:
     return entry.state != "finished" and step >= entry.step
 
 
-def health(told: Mapping[str, list[tuple[Entry, History]]]) -> dict[str, Any] | None:
+def unit_health(told: Mapping[str, list[tuple[Entry, History]]]) -> dict[str, Any] | None:
     """Last diagnostics, mean over seeds: {player: {"sites": [...], "candidates": {name: {...}}}}."""
     latest = {name: [_latest(history) for _, history in own] for name, own in told.items()}
     tags = list(dict.fromkeys(tag for seeds in latest.values() for seen in seeds for tag in seen))
@@ -100,25 +100,25 @@ def _geometric_mean(seeds: Sequence[Mapping[str, float | None]], tag: str) -> fl
     return 0.0 if min(values) <= 0 else float(np.exp(np.mean(np.log(values))))
 
 
-def secondary(groups: ChunkedEngine, metric: Primary, notes: list[str]) -> dict[str, Any]:
+def secondary_metrics(groups: Groups, metric: Primary, notes: list[str]) -> dict[str, Any]:
     """IQM over seeds of every other metric, with what real data score; unadjusted."""
     found = [entry for own in groups.values() for entry in own]
     measured = [entry for entry in found if entry.seed.results]
     names = list(dict.fromkeys(name for e in measured for name in (e.seed.results or {})["metrics"]))
     names = [name for name in names if all(name in (e.seed.results or {})["metrics"] for e in measured)]
-    for group in TOGETHER:
+    for group in METRIC_GROUPS:
         there = [name for name in group if name in names]
         if there and len(there) < len(group) and group[0] in there:
             notes.append(f"{group[0]} is not shown: it says nothing without {' and '.join(group[1:])}.")
             names.remove(group[0])
-    order = [name for group in TOGETHER for name in group if name in names]
+    order = [name for group in METRIC_GROUPS for name in group if name in names]
     order += [name for name in names if name not in order]
     columns: list[dict[str, Any]] = []
     values: dict[str, dict[str, float]] = {name: {} for name in groups}
     for name in order:
         if name == metric.name:
             continue
-        spec = spec_of(measured, name)
+        spec = metric_spec(measured, name)
         columns.append({"name": name} | spec)
         sign = -1.0 if spec["direction"] == "min" else 1.0
         for candidate, own in groups.items():
@@ -127,7 +127,7 @@ def secondary(groups: ChunkedEngine, metric: Primary, notes: list[str]) -> dict[
     return {"columns": columns, "values": values}
 
 
-def grid(groups: ChunkedEngine, metric: Primary) -> dict[str, Any] | None:
+def pairwise_table(groups: Groups, metric: Primary) -> dict[str, Any] | None:
     """Generator x discriminator: IQM of each pair and of each player's activation over all its partners."""
     players = {name: own[0].member.candidate for name, own in groups.items()}
     rows = sorted({c.generator for c in players.values()})

@@ -14,13 +14,13 @@ ENDED = ("finished", "diverged", "failed")
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run of the study with the names it is compared under. unfit: why it is not counted, or None."""
+    """A run with the names that it is compared under. exclusion_reason: why it is not counted, or None."""
 
     run: Run
     candidate: Candidate
     setting: str
     values: dict[str, str]
-    unfit: str | None
+    exclusion_reason: str | None
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def members(study: Study) -> list[StudyRun]:
     level = ended or (reached if len({step for _, step in reached}) == 1 else set())
     found = []
     for run, candidate, values in zip(runs, candidates(runs), varied, strict=True):
-        unfit = None
+        exclusion_reason = None
         if run.status.state not in ENDED and (label(values), _measured_at(run) or -1) not in level:
-            unfit = f"{run.status.state} at step {run.status.step:,} of {run.status.steps:,}"
-        found.append(StudyRun(run, candidate, label(values), values, unfit))
-    if all(member.unfit for member in found):
+            exclusion_reason = f"{run.status.state} at step {run.status.step:,} of {run.status.steps:,}"
+        found.append(StudyRun(run, candidate, label(values), values, exclusion_reason))
+    if all(member.exclusion_reason for member in found):
         raise GanLabError(f"no run of {study.folder} has finished: gan-lab ls shows how far they are")
     return found
 
@@ -88,7 +88,7 @@ def members(study: Study) -> list[StudyRun]:
 def entries(found: Sequence[StudyRun], notes: list[str]) -> list[Entry]:
     """The counted seeds, one of each number for a candidate in a setting; what was left out is noted."""
     kept: dict[tuple[str, str, int], Entry] = {}
-    counted = sorted((m for m in found if m.unfit is None), key=lambda m: m.run.status.started)
+    counted = sorted((m for m in found if m.exclusion_reason is None), key=lambda m: m.run.status.started)
     unmeasured = []
     for member in counted:
         for seed in member.run.seeds:
@@ -127,12 +127,12 @@ def primary(found: Sequence[Entry], asked: str | None) -> Primary:
                 f"{name!r} was not measured in every run ({entry.member.run.name} lacks it); "
                 f"all have {', '.join(sorted(known)) or 'nothing in common'}"
             )
-    spec = spec_of(measured, name)
+    spec = metric_spec(measured, name)
     others = sorted({value for value in declared.values() if value != name})
     return Primary(name, spec["direction"], spec["worst"], ", ".join(others) or None)
 
 
-def spec_of(found: Sequence[Entry], metric: str) -> dict[str, Any]:
+def metric_spec(found: Sequence[Entry], metric: str) -> dict[str, Any]:
     """Direction, worst value and real data's score of a metric, from the first seed that has it."""
     for entry in found:
         spec = (entry.seed.results or {}).get("metrics", {}).get(metric)
@@ -162,7 +162,7 @@ def reference(found: Sequence[Entry], asked: str | None, notes: list[str]) -> tu
     return fitting[0], declared
 
 
-def refuse_mixtures(found: Sequence[Entry]) -> None:
+def check_comparable(found: Sequence[Entry]) -> None:
     """Scores of one data set must come from one extractor, one sample count and one kind of real samples."""
     seen: dict[str, tuple[Entry, str]] = {}
     for entry in found:

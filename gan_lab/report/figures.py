@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gan_lab.report.entries import BETTER
-from gan_lab.report.style import ACCENT, INK, MUTED, RULE, WARN, bare, blank, names_down, styled
+from gan_lab.report.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    RULE,
+    WARN,
+    hide_spines,
+    new_figure,
+    set_row_labels,
+    styled,
+)
 
 # Panels of learning curves; of more candidates the best ones are shown.
 PANELS = 24
@@ -18,14 +28,14 @@ _DECADES = 1.3  # beyond a factor of 20 a linear axis shows nothing of the small
 Part = Mapping[str, Any]
 
 
-def forest(setting: Part, metric: Part) -> Figure:
+def forest_plot(setting: Part, metric: Part) -> Figure:
     """IQM with interval, every seed as a dot, and what real data score."""
     rows = setting["rows"]
     with styled():
-        figure = blank(8.6, 0.9 + 0.36 * len(rows))
+        figure = new_figure(8.6, 0.9 + 0.36 * len(rows))
         axes = figure.add_subplot()
-        draw_forest(axes, setting, metric, seeds=True)
-        names_down(axes, [row["name"] + (" (reference)" if row["reference"] else "") for row in rows])
+        draw_forest_rows(axes, setting, metric, seeds=True)
+        set_row_labels(axes, [row["name"] + (" (reference)" if row["reference"] else "") for row in rows])
         axes.set_xlabel(f"{metric['name']} ({BETTER[metric['direction']]} is better)", parse_math=False)
         for place, row in enumerate(rows):
             if row["failures"]:
@@ -34,9 +44,9 @@ def forest(setting: Part, metric: Part) -> Figure:
         return figure
 
 
-def draw_forest(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None:
+def draw_forest_rows(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None:
     """The dots and bars of a forest plot, best candidate on top."""
-    bare(axes, "bottom")
+    hide_spines(axes, "bottom")
     rows = setting["rows"]
     values = [score["value"] for row in rows for score in row["scores"] if score["value"] is not None]
     _scale(axes, "x", [*values, setting["real_data"]])
@@ -68,18 +78,18 @@ def draw_forest(axes: Axes, setting: Part, metric: Part, *, seeds: bool) -> None
     axes.set_xlim(edges)
 
 
-def curves(setting: Part, metric: Part) -> Figure:
+def learning_curves(setting: Part, metric: Part) -> Figure:
     """The metric over steps, a panel a candidate: IQM and quartiles of its seeds, the others in gray."""
     names = [row["name"] for row in setting["rows"] if setting["curves"][row["name"]]["step"]][:PANELS]
     across = min(4, len(names))
     down = math.ceil(len(names) / across)
     with styled():
-        figure = blank(10.4 if across > 2 else 7, 0.5 + 1.75 * down)
+        figure = new_figure(10.4 if across > 2 else 7, 0.5 + 1.75 * down)
         panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
         told = {name: _numbers(setting["curves"][name]) for name in names}
         values = [v for curve in told.values() for v in curve["iqm"]]
         for axes, name in zip(panels, names, strict=False):
-            bare(axes, "left", "bottom")
+            hide_spines(axes, "left", "bottom")
             for other in names:
                 axes.plot(told[other]["step"], told[other]["iqm"], color=RULE, linewidth=0.9, zorder=1)
             own = told[name]
@@ -98,15 +108,15 @@ def curves(setting: Part, metric: Part) -> Figure:
         return figure
 
 
-def cost(setting: Part, metric: Part) -> Figure | None:
+def cost_plot(setting: Part, metric: Part) -> Figure | None:
     """Quality against milliseconds a step and seed."""
     rows = [row for row in setting["rows"] if row["iqm"] is not None and row["ms_per_step"]]
     if len(rows) < 2:
         return None
     with styled():
-        figure = blank(7.2, 4.0)
+        figure = new_figure(7.2, 4.0)
         axes = figure.add_subplot()
-        bare(axes, "left", "bottom")
+        hide_spines(axes, "left", "bottom")
         _scale(axes, "y", [row["iqm"] for row in rows])
         for row in rows:
             low, high = (row["iqm"] if end is None else end for end in row["interval"])
@@ -119,12 +129,12 @@ def cost(setting: Part, metric: Part) -> Figure | None:
         return figure
 
 
-def profile(told: Part) -> Figure:
+def performance_profile(told: Part) -> Figure:
     """Share of runs that score above a normalized score, over all settings."""
     with styled():
-        figure = blank(7.2, 3.6)
+        figure = new_figure(7.2, 3.6)
         axes = figure.add_subplot()
-        bare(axes, "left", "bottom")
+        hide_spines(axes, "left", "bottom")
         styles = ["-", (0, (5, 2)), (0, (1, 1.5)), (0, (4, 1.5, 1, 1.5))]
         for place, (name, shares) in enumerate(told["shares"].items()):
             color = (ACCENT, WARN, MUTED, INK)[place // 4 % 4]

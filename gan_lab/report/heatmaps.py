@@ -11,30 +11,30 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from gan_lab.report.figures import draw_forest
-from gan_lab.report.style import ACCENT, INK, WARN, bare, blank, names_down, styled
+from gan_lab.report.figures import draw_forest_rows
+from gan_lab.report.style import ACCENT, INK, WARN, hide_spines, new_figure, set_row_labels, styled
 from gan_lab.utils.text import format_number
 
 QUANTITIES = {"dead": "dead units, %", "dormant": "dormant units, %", "saturated": "saturated, %"}
-_STRONGEST = 0.7  # so that ink stays legible on the darkest cell, in light and in dark
+MAX_ALPHA = 0.7  # so that ink stays legible on the darkest cell, in light and in dark
 
 Part = Mapping[str, Any]
 
 
-def health(setting: Part, metric: Part) -> Figure:
+def health_map(setting: Part, metric: Part) -> Figure:
     """A row a candidate: its score, shares of units by layer, and the gradient ratio; a block a player."""
     rows = setting["rows"]
     names = [row["name"] for row in rows]
     players = setting["health"]
     with styled():
-        figure = blank(11, len(players) * (1.2 + 0.3 * len(names)))
+        figure = new_figure(11, len(players) * (1.2 + 0.3 * len(names)))
         blocks = figure.subfigures(len(players), 1, squeeze=False).flat
         for block, (player, told) in zip(blocks, players.items(), strict=True):
             block.suptitle(player, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
             wide = max(2.0, 0.55 * len(told["sites"]))
             panels = block.subplots(1, 5, width_ratios=[3.2, wide, wide, wide, 1.2])
-            draw_forest(panels[0], setting, metric, seeds=False)
-            names_down(panels[0], names)
+            draw_forest_rows(panels[0], setting, metric, seeds=False)
+            set_row_labels(panels[0], names)
             panels[0].set_title(metric["name"], fontsize=9, loc="left", pad=14, parse_math=False)
             panels[0].tick_params(axis="x", labelsize=8)
             for axes, (quantity, title) in zip(panels[1:4], QUANTITIES.items(), strict=True):
@@ -44,15 +44,15 @@ def health(setting: Part, metric: Part) -> Figure:
         return figure
 
 
-def grid(told: Part, metric: Part) -> Figure:
+def pairwise_heatmap(told: Part, metric: Part) -> Figure:
     """Rows are the generator's activations, columns the discriminator's; the better, the darker."""
     values = [row for line in told["values"] for row in line if row is not None]
     margins = told["generator_margin"] is not None
     across, down = len(told["discriminators"]), len(told["generators"])
     with styled():
-        figure = blank(2.4 + 0.85 * (across + 1.3 * margins), 1.5 + 0.42 * (down + 1.3 * margins))
+        figure = new_figure(2.4 + 0.85 * (across + 1.3 * margins), 1.5 + 0.42 * (down + 1.3 * margins))
         axes = figure.add_subplot()
-        bare(axes)
+        hide_spines(axes)
         lines = [list(line) for line in told["values"]]
         for y, line in enumerate(lines):
             for x, value in enumerate(line):
@@ -83,13 +83,13 @@ def grid(told: Part, metric: Part) -> Figure:
 
 
 def _shares(axes: Axes, cells: Sequence[Sequence[float | None]], sites: Sequence[str], title: str) -> None:
-    bare(axes)
+    hide_spines(axes)
     for y, line in enumerate(cells):
         for x, value in enumerate(line):
             said = None if value is None else 100 * value
             _cell(axes, x, y, said, value or 0.0, "" if said is None else f"{said:.0f}", WARN)
     axes.set_xlim(-0.5, max(len(sites), 1) - 0.5)
-    names_down(axes, [""] * len(cells), shown=False)
+    set_row_labels(axes, [""] * len(cells), shown=False)
     axes.set_title(title, fontsize=9, loc="left", pad=14)
     axes.xaxis.tick_top()
     short = [site.removeprefix("hidden.") for site in sites]
@@ -98,12 +98,12 @@ def _shares(axes: Axes, cells: Sequence[Sequence[float | None]], sites: Sequence
 
 
 def _ratios(axes: Axes, ratios: Sequence[float | None]) -> None:
-    bare(axes)
+    hide_spines(axes)
     for y, ratio in enumerate(ratios):
         away = 0.0 if ratio is None else 1.0 if ratio <= 0 else min(abs(math.log10(ratio)) / 6, 1.0)
         _cell(axes, 0, y, ratio, away, format_number(ratio), WARN)
     axes.set_xlim(-0.5, 0.5)
-    names_down(axes, [""] * len(ratios), shown=False)
+    set_row_labels(axes, [""] * len(ratios), shown=False)
     axes.set_xticks([])
     axes.set_title("gradient ratio", fontsize=9, loc="left", pad=14)
 
@@ -118,7 +118,7 @@ def _cell(
     color: str = ACCENT,
 ) -> None:
     axes.add_patch(
-        Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color, alpha=0.04 + _STRONGEST * strength, lw=0)
+        Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color, alpha=0.04 + MAX_ALPHA * strength, lw=0)
     )
     text = ("failed" if value is None else format_number(value)) if said is None else said
     axes.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
@@ -132,13 +132,13 @@ def _strength(value: float | None, values: Sequence[float], direction: str) -> f
     return 1 - share if direction == "min" else share
 
 
-def wall(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
+def image_grid(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
     """Named pictures (PNG), ``across`` in a line; a line of its own has its name at its left."""
     pictures = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for _, data in rows]
     height, width = pictures[0].shape[:2]
     lines = math.ceil(len(rows) / across)
     with styled():
-        figure = blank(8, lines * 8 / across * height / width + 0.3)
+        figure = new_figure(8, lines * 8 / across * height / width + 0.3)
         panels = list(figure.subplots(lines, across, squeeze=False).flat)
         for axes in panels:
             axes.axis("off")

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from gan_lab.report import text
 from gan_lab.report.entries import BETTER
-from gan_lab.report.style import inline
+from gan_lab.report.style import to_inline_svg
 from gan_lab.utils.text import format_number
 
 HERE = Path(__file__).parent
 # Height of a row of the wall on the page, in pixels.
-_ROW = 44
+ROW_HEIGHT_PX = 44
 
 
 def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping[str, bytes]) -> str:
@@ -42,7 +42,7 @@ def page(report: Mapping[str, Any], drawn: Mapping[str, Figure], strips: Mapping
     return environment.get_template("page.html.jinja").render(
         report={**report, "runs": runs},
         css=Markup((HERE / "page.css").read_text()),
-        figures={name: Markup(inline(figure, name, _title(name))) for name, figure in drawn.items()},
+        figures={name: Markup(to_inline_svg(figure, name, _title(name))) for name, figure in drawn.items()},
         walls=_walls(report["settings"], strips),
         has_health=any(setting["health"] for setting in report["settings"]),
         has_grid=any(setting["grid"] for setting in report["settings"]),
@@ -65,7 +65,7 @@ def _walls(settings: Sequence[Mapping[str, Any]], strips: Mapping[str, bytes]) -
                     **row,
                     "source": f"data:image/png;base64,{data}",
                     "note": f"{other}, step {row['step']:,}{broken}" if broken or other else "",
-                    "width": _ROW * len(row["boxes"]),
+                    "width": ROW_HEIGHT_PX * len(row["boxes"]),
                 }
             )
         walls.append({**setting["wall"], "rows": rows, "setting": setting})

@@ -44,21 +44,21 @@ def styled() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """A figure in inches, with an own canvas: pyplot would keep it in a global list."""
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def bare(axes: Axes, *sides: str) -> None:
+def hide_spines(axes: Axes, *sides: str) -> None:
     """Leave only these sides of the frame."""
     for side, spine in axes.spines.items():
         spine.set_visible(side in sides)
     axes.set_facecolor("none")
 
 
-def names_down(axes: Axes, names: list[str], *, shown: bool = True) -> None:
+def set_row_labels(axes: Axes, names: list[str], *, shown: bool = True) -> None:
     """Names as rows from the top; an underscore or a dollar in a name is just that."""
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names if shown else [""] * len(names), parse_math=False)
@@ -74,7 +74,7 @@ def svg(figure: Figure) -> bytes:
     return _saved(figure, "svg", metadata={"Date": None, "Creator": None})
 
 
-def inline(figure: Figure, name: str, title: str) -> str:
+def to_inline_svg(figure: Figure, name: str, title: str) -> str:
     """An ``<svg>`` for the page: its ids are its own, its colors the page's, and it has a title."""
     text = _saved(figure, "svg", metadata={"Date": None, "Creator": None}, transparent=True).decode()
     text = text[text.index("<svg") :]

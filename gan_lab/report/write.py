@@ -42,16 +42,16 @@ def draw(report: Mapping[str, Any]) -> dict[str, Figure]:
     drawn: dict[str, Figure | None] = {}
     metric = report["primary"]
     for place, setting in enumerate(report["settings"], 1):
-        drawn[f"forest-{place}"] = figures.forest(setting, metric)
+        drawn[f"forest-{place}"] = figures.forest_plot(setting, metric)
         if any(curve["step"] for curve in setting["curves"].values()):
-            drawn[f"curves-{place}"] = figures.curves(setting, metric)
+            drawn[f"curves-{place}"] = figures.learning_curves(setting, metric)
         if setting["health"]:
-            drawn[f"health-{place}"] = heatmaps.health(setting, metric)
+            drawn[f"health-{place}"] = heatmaps.health_map(setting, metric)
         if setting["grid"]:
-            drawn[f"grid-{place}"] = heatmaps.grid(setting["grid"], metric)
-        drawn[f"cost-{place}"] = figures.cost(setting, metric)
+            drawn[f"grid-{place}"] = heatmaps.pairwise_heatmap(setting["grid"], metric)
+        drawn[f"cost-{place}"] = figures.cost_plot(setting, metric)
     if report["overall"] and report["overall"].get("profile"):
-        drawn["profile"] = figures.profile(report["overall"]["profile"])
+        drawn["profile"] = figures.performance_profile(report["overall"]["profile"])
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
@@ -72,7 +72,7 @@ def walls(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, b
         if rows:
             named = [(row["name"], strips[f"wall-{place}-{number}"]) for number, row in enumerate(rows)]
             across = 4 if setting["wall"]["kind"] == "points" else 1
-            made[f"wall-{place}"] = png(heatmaps.wall(named, across))
+            made[f"wall-{place}"] = png(heatmaps.image_grid(named, across))
     return made
 
 

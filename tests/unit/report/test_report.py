@@ -208,7 +208,7 @@ def test_unfinished_runs_are_shown_and_not_counted(study: Path) -> None:
     report = said_of(study)
     assert "mish" not in [r["name"] for r in report["settings"][0]["rows"]]
     (run,) = [run for run in report["runs"] if run["candidate"] == "mish"]
-    assert (run["counted"], run["unfit"]) == (False, "interrupted at step 1,000 of 2,000")
+    assert (run["counted"], run["exclusion_reason"]) == (False, "interrupted at step 1,000 of 2,000")
 
 
 def test_unfinished_runs_at_one_and_the_same_step_are_compared(study: Path) -> None:
@@ -249,7 +249,7 @@ def test_runs_that_disagree_on_the_metric_are_refused_unless_one_is_named(study:
         said_of(study)
     report = said_of(study, primary_asked="kid")
     assert report["primary"]["name"] == "kid"
-    assert report["primary"]["after_the_runs"]
+    assert report["primary"]["post_hoc"]
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are(study: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_reference_that_is_not_in_the_study(study: Path) -> None:
     with pytest.raises(GanLabError, match=r"--reference must be one of elu, tanh, got 'relu'"):
         said_of(study, reference_asked="relu")
     chosen = said_of(study, reference_asked="tanh")["reference"]
-    assert chosen == {"name": "tanh", "after_the_runs": True, "declared": "relu"}
+    assert chosen == {"name": "tanh", "post_hoc": True, "declared": "relu"}
 
 
 # Beside the ranking
