@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.naming import WATCHED_KEYS, identity, to_plain, without_empty
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
@@ -39,8 +40,19 @@ def readable_status(folder: Path) -> Status | None:
 
 
 def is_done(cfg: DictConfig, status: Status) -> bool:
-    """Return whether training has nothing to add; a run that has diverged stays as it is."""
-    return status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
+    """Return whether training has nothing to add; a run that has diverged stays as it is.
+
+    If the files of its data have changed since, training looks whether their content has, too.
+    """
+    ended = status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
+    return ended and not _files_changed(cfg, status)
+
+
+def _files_changed(cfg: DictConfig, status: Status) -> bool:
+    if not status.data_stamp:
+        return False
+    stamp = data_stamp(to_plain(cfg)["dataset"])
+    return stamp is not None and stamp != status.data_stamp
 
 
 def watched_differences(cfg: DictConfig, trained: Mapping[str, Any]) -> dict[str, str]:

@@ -27,7 +27,8 @@ class Status:
     all sittings together, of which metric_seconds and diagnostic_seconds went into metrics and diagnostics;
     diverged: seed -> step at which its loss stopped being finite; gains: network -> gain of its
     initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run may
-    be resumed with other metrics; evaluation_digest: of how they are made.
+    be resumed with other metrics; evaluation_digest: of how they are made; data_fingerprint, data_samples: of
+    the training data; data_stamp: of their files, empty if they do not come from a folder.
     """
 
     identity: str
@@ -52,6 +53,9 @@ class Status:
     host: str = field(default_factory=platform.node)
     process: int = field(default_factory=os.getpid)
     versions: dict[str, str] = field(default_factory=dict)
+    data_fingerprint: str = ""
+    data_samples: int = 0
+    data_stamp: str = ""
 
     def save(self, folder: Path) -> None:
         content = {"format": STATUS_FORMAT, **asdict(self)}
@@ -116,9 +120,9 @@ def _is_dict_of(value: Any, key: Callable[[Any], bool], is_valid: Callable[[Any]
 # A status may come from a stranger: its seeds become names of folders, and all of it is shown.
 _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "reason"), _is_str),
-    **dict.fromkeys(("started", "ended", "host"), _is_str),
+    **dict.fromkeys(("started", "ended", "host", "data_fingerprint", "data_stamp"), _is_str),
     **dict.fromkeys(("seconds", "metric_seconds", "diagnostic_seconds"), _is_number),
-    **dict.fromkeys(("step", "steps", "measured_from"), _is_count),
+    **dict.fromkeys(("step", "steps", "measured_from", "data_samples"), _is_count),
     "state": lambda value: value in ("running", "finished", "interrupted", "failed", "diverged"),
     "process": lambda value: type(value) is int and 0 < value < 2**31,
     "seeds": lambda value: bool(value) and _is_list_of(value, _is_count),

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.evaluator import evaluation_digest
 from gan_lab.runs import checkpoints
 from gan_lab.runs.config_file import CONFIG, write_config
@@ -67,6 +68,7 @@ class OpenRun:
             before = None
         saved = None
         if before is not None:
+            require_same_data(before, components.data)
             saved = checkpoints.load_latest(self.folder / "checkpoint", self.device, identity(cfg))
         if saved is not None and saved["step"] > cfg.steps:
             raise ConfigurationError(
@@ -116,6 +118,9 @@ class OpenRun:
             gains=experiment.gains,
             evaluation_digest=evaluation_digest(cfg),
             versions=versions(),
+            data_fingerprint=experiment.data.fingerprint,
+            data_samples=len(experiment.data),
+            data_stamp=experiment.data.stamp or "",
         )
 
     @contextmanager
@@ -172,6 +177,17 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
             _log.info("failed", exc_info=True)
             reason = describe_failure(error, cfg, folder)
             raise RunFailedError(f"{reason} (full log: {relative(folder / LOG)})") from error
+
+
+def require_same_data(before: Status, data: Dataset) -> None:
+    """Raise `ConfigurationError` if a run was trained on other data than there are now."""
+    if before.data_fingerprint and before.data_fingerprint != data.fingerprint:
+        counts = f"{before.data_samples} samples then, {len(data)} now"
+        changed = counts if before.data_samples != len(data) else "as many samples with other content"
+        raise ConfigurationError(
+            f"dataset={data.name} has changed since this run was trained on it ({changed}): "
+            "bring the old data back, take another study=..., or start over with rerun=true"
+        )
 
 
 def schedule_of(cfg: DictConfig) -> Schedule:

@@ -1,0 +1,66 @@
+"""A run knows its data: it is neither skipped nor resumed over other images."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_lab.runs.existing import existing_status, is_done
+from gan_lab.utils.errors import ConfigurationError
+from tests.helpers.experiments import composed, train
+
+SMALL = (
+    *("dataset=image_folder", "dataset.size=8", "dataset.path=pictures", "model.latent_size=8"),
+    *("model.generator.width=4", "model.discriminator.width=4", "batch_size=4", "steps=2"),
+    *("samples.every=0", "metrics.every=0", "diagnostics.every=0", "activation=relu"),
+)
+
+
+def pictures(color: tuple[int, int, int], number: int = 12) -> None:
+    Path("pictures").mkdir(exist_ok=True)
+    for path in Path("pictures").iterdir():
+        path.unlink()
+    rng = np.random.default_rng(sum(color))
+    for index in range(number):
+        pixels = np.clip(rng.normal(color, 25, (8, 8, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(f"pictures/{index:02}.png")
+
+
+def test_other_pictures_under_the_same_names_are_refused() -> None:
+    pictures((220, 40, 40))
+    run = train(SMALL)
+    assert run.status.data_samples == 12
+    pictures((40, 40, 220))
+    for words in (SMALL, (*SMALL, "steps=4")):
+        with pytest.raises(ConfigurationError, match="as many samples with other content"):
+            train(words)
+    pictures((220, 40, 40), number=9)
+    with pytest.raises(ConfigurationError, match="12 samples then, 9 now"):
+        train(SMALL)
+    assert train((*SMALL, "rerun=true")).status.data_samples == 9
+
+
+def test_the_same_pictures_written_again_are_the_same_data() -> None:
+    pictures((220, 40, 40))
+    first = train(SMALL)
+    pictures((220, 40, 40))
+    for path in Path("pictures").iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    again = train(SMALL)
+    assert again.status.data_fingerprint == first.status.data_fingerprint
+    assert (again.status.state, again.status.step) == ("finished", 2)
+
+
+def test_a_finished_run_notices_changed_files_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures((220, 40, 40))
+    run = train(SMALL)
+    cfg = composed(*SMALL)
+    status = existing_status(cfg, run.folder)
+    assert status is not None
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert is_done(cfg, status)
+    pictures((40, 40, 220))
+    assert not is_done(cfg, status)
