@@ -27,7 +27,8 @@ VALIDATORS: dict[str, Validator] = {
     "discriminator_steps": check_int,
     "device": partial(check_text, allowed="auto, cpu, cuda, cuda:<number> or mps"),
     "precision": partial(check_choice, choices=("fp32", "bf16")),
-    "engine": partial(check_text, allowed="auto, stacked, side_by_side or captured"),
+    "engine": partial(check_choice, choices=("auto", "sequential", "vmap")),
+    "execution": partial(check_choice, choices=("auto", "eager", "cuda_graph")),
     "ema": _optional(
         partial(check_number, above=0, below=1, allowed="null or a decay between 0 and 1, such as 0.999")
     ),

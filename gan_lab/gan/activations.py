@@ -1,28 +1,25 @@
-"""Activation functions that torch.nn lacks, and where a network's activations are."""
-
-import math
+"""Activation functions that torch.nn lacks, and how to find a network's activations."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.checks import check_number
 
 
 class Snake(nn.Module):
     """x + sin²(a x) / a (Ziyin et al. 2020, *Neural Networks Fail to Learn Periodic Functions*).
 
     Its derivative 1 + sin(2 a x) lies in [0, 2]. ``alpha`` is the frequency a; ``trainable`` makes it a
-    parameter, one a layer.
+    parameter, one per layer.
     """
 
     alpha: float | Tensor
 
     def __init__(self, alpha: float = 1.0, trainable: bool = False) -> None:
         super().__init__()
-        if not (isinstance(alpha, (int, float)) and math.isfinite(alpha) and alpha > 0):
-            raise ConfigurationError(f"alpha must be a number above 0, got {alpha!r}")
-        self.alpha = nn.Parameter(torch.tensor(float(alpha))) if trainable else float(alpha)
+        alpha = check_number("alpha", alpha, above=0)
+        self.alpha = nn.Parameter(torch.tensor(alpha)) if trainable else alpha
 
     def forward(self, x: Tensor) -> Tensor:
         return x + (self.alpha * x).sin().square() / self.alpha
@@ -36,9 +33,9 @@ class Snake(nn.Module):
 class ShiftedSoftplus(nn.Module):
     """softplus(2x + 2) / 2 - 1, with derivative sigmoid(2x + 2).
 
-    Gulrajani et al. (2017), *Improved Training of Wasserstein GANs*, put this smooth function in the place of
-    ELU, because the gradient penalty needs a second derivative that is continuous. Near the identity for
-    large x, -1 for small.
+    Gulrajani et al. (2017), *Improved Training of Wasserstein GANs*, replace ELU by this smooth function,
+    because the gradient penalty needs a continuous second derivative. It is near the identity for large x and
+    near -1 for small x.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,5 +43,5 @@ class ShiftedSoftplus(nn.Module):
 
 
 def activation_sites(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Hidden activations of a network: (name, module) of what is stored under an attribute ``activation``."""
+    """List a network's hidden activations: (name, module) of every attribute called ``activation``."""
     return [(n, m) for n, m in network.named_modules() if n.rsplit(".", 1)[-1] == "activation"]

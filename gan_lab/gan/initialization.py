@@ -1,9 +1,8 @@
-"""How weights start. Every policy draws from torch's global generator and sets biases to 0.
+"""Weight initialization. Every function draws from torch's global generator and sets biases to 0.
 
-Weight layers are linear layers and convolutions of both kinds.
-
-Each takes (network, activation) and returns the gain it used, or None where it has none. Parameters of
-activations are left as their constructors made them.
+Weight layers are linear layers and convolutions of both kinds. Each function takes a network and its hidden
+activation, and returns the gain it used, None if it has none. Parameters of activations stay as their
+constructors made them.
 """
 
 import math
@@ -18,56 +17,61 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
+from gan_lab.utils.checks import check_number
 from gan_lab.utils.errors import ConfigurationError
+
+Init = Callable[[nn.Module, Tensor, bool], object]
 
 
 def init_dcgan(network: nn.Module, activation: nn.Module | None, std: float = 0.02) -> None:
-    """Weights N(0, std), normalization scales N(1, std) (Radford et al. 2015, section 4)."""
-    std = _positive("std", std)
-    _fill(network, lambda layer, weight, behind: nn.init.normal_(weight, 0.0, std))
+    """Draw weights from N(0, std²), normalization scales from N(1, std²) (Radford et al. 2015, section 4)."""
+    std = check_number("std", std, above=0)
+    _init_layers(network, lambda layer, weight, behind: nn.init.normal_(weight, 0.0, std))
     for norm in _norms(network):
         if norm.weight is not None:
             nn.init.normal_(norm.weight, 1.0, std)
 
 
 def init_orthogonal(network: nn.Module, activation: nn.Module | None, gain: float = 1.0) -> float:
-    """(Semi-)orthogonal weight matrices times a gain (Saxe et al. 2014)."""
-    gain = _positive("gain", gain)
-    _fill(network, lambda layer, weight, behind: nn.init.orthogonal_(weight, gain))
+    """Draw (semi-)orthogonal weight matrices and multiply them by a gain (Saxe et al. 2014)."""
+    gain = check_number("gain", gain, above=0)
+    _init_layers(network, lambda layer, weight, behind: nn.init.orthogonal_(weight, gain))
     return gain
 
 
 def init_kaiming(network: nn.Module, activation: nn.Module | None) -> float:
-    """Weights N(0, 2 / fan_in), made for ReLU (He et al. 2015), whatever the activation is."""
+    """Draw weights from N(0, 2 / fan_in), made for ReLU (He et al. 2015), whatever the activation is."""
     gain = math.sqrt(2.0)
-    _fill(network, lambda layer, weight, behind: nn.init.normal_(weight, 0.0, gain / fan_in(layer) ** 0.5))
+    _init_layers(
+        network, lambda layer, weight, behind: nn.init.normal_(weight, 0.0, gain / fan_in(layer) ** 0.5)
+    )
     return gain
 
 
 def init_matched(network: nn.Module, activation: nn.Module | None) -> float:
-    """Weights N(0, gain² / fan_in), gain = 1 / sqrt(E f(z)²) for the network's own activation f.
+    """Draw weights from N(0, gain² / fan_in), gain = 1 / sqrt(E f(z)²) for the network's activation f.
 
-    He et al. (2015) for any f: behind an activation the second moment of what comes in is E f(z)², and this
-    gain brings it back to 1. The first layer sees data and a residual block's ``shortcut`` sees a sum, not an
-    activation: their gain is 1, as in a network that has no such activation (maxout).
+    He et al. (2015) for any f: behind an activation the second moment of a layer's input is E f(z)², and this
+    gain brings it back to 1. The first layer's input is data and that of a residual block's ``shortcut`` is a
+    sum, not an activation's output: their gain is 1, as in a network without this activation (maxout).
     """
     gain = 1.0
     if activation is not None and any(type(module) is type(activation) for module in network.modules()):
         gain = second_moment_gain(activation)
 
-    def draw(layer: nn.Module, weight: Tensor, behind: bool) -> None:
+    def init(layer: nn.Module, weight: Tensor, behind: bool) -> None:
         nn.init.normal_(weight, 0.0, (gain if behind else 1.0) / math.sqrt(fan_in(layer)))
 
-    _fill(network, draw)
+    _init_layers(network, init)
     return gain
 
 
 def second_moment_gain(activation: nn.Module) -> float:
-    """1 / sqrt(E f(z)²), z ~ N(0, 1), by the trapezoidal rule in float64 on [-12, 12].
+    """Compute 1 / sqrt(E f(z)²), z ~ N(0, 1), by the trapezoidal rule in float64 on [-12, 12].
 
     Beyond 12 the density is below 1e-31; with 2^17 intervals a kink costs less than 1e-8.
 
-    Raises ConfigurationError where this is not a finite number, or f does not work element by element.
+    Raises ConfigurationError if this is not a finite number, or f does not work element by element.
     """
     name = type(activation).__name__
     f = deepcopy(activation).to("cpu", torch.float64).eval().requires_grad_(False)
@@ -86,7 +90,7 @@ def second_moment_gain(activation: nn.Module) -> float:
     density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
     weighted = value.square() * density
     moment = torch.trapezoid(weighted, z).item()
-    if weighted[0] + weighted[-1] > 1e-9 * moment:  # Still growing where the density should have won.
+    if weighted[0] + weighted[-1] > 1e-9 * moment:  # still growing at the ends of the interval
         moment = math.inf
     if not (math.isfinite(moment) and moment > 0):
         raise ConfigurationError(f"initialization=matched needs 0 < E f(z)² < inf, got {moment} for {name}")
@@ -94,9 +98,9 @@ def second_moment_gain(activation: nn.Module) -> float:
 
 
 def fan_in(layer: nn.Module) -> float:
-    """How many inputs one output of a weight layer sums up.
+    """Count the inputs that one output of a weight layer sums up.
 
-    For a transposed convolution with stride s an output sees in_channels * prod(kernel / s) of them, not the
+    For a transposed convolution with stride s an output has in_channels * prod(kernel / s) of them, not the
     out_channels * prod(kernel) that `torch.nn.init` takes.
     """
     if isinstance(layer, nn.Linear):
@@ -106,24 +110,15 @@ def fan_in(layer: nn.Module) -> float:
     return inputs / prod(layer.stride) if isinstance(layer, _ConvTransposeNd) else inputs
 
 
-def _fill(network: nn.Module, draw: Callable[[nn.Module, Tensor, bool], object]) -> None:
-    """``draw(layer, weight, behind)`` for every weight layer; behind: its input is an activation's output."""
+def _init_layers(network: nn.Module, init: Init) -> None:
+    """Call ``init(layer, weight, behind)`` for each weight layer, and set biases to 0.
+
+    behind: whether the layer's input is an activation's output.
+    """
     layers = [(n, m) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
     for index, (name, layer) in enumerate(layers):
-        found: Any = layer
         behind = index > 0 and name.rsplit(".", 1)[-1] != "shortcut"
-        if not parametrize.is_parametrized(layer, "weight"):
-            draw(layer, found.weight, behind)
-        elif hasattr(found.parametrizations.weight, "original"):
-            weight = found.parametrizations.weight.original
-            draw(layer, weight, behind)
-            for parametrization in found.parametrizations.weight:
-                # Spectral normalization's vector belongs to the weight that was there before.
-                getattr(parametrization, "warm_up", lambda weight: None)(weight)
-        else:  # Weight normalization splits a weight in two, and knows how.
-            weight = torch.empty_like(found.weight)
-            draw(layer, weight, behind)
-            found.weight = weight
+        _init_weight(layer, behind, init)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     for norm in _norms(network):
@@ -131,12 +126,22 @@ def _fill(network: nn.Module, draw: Callable[[nn.Module, Tensor, bool], object])
             nn.init.zeros_(norm.bias)
 
 
+def _init_weight(layer: Any, behind: bool, init: Init) -> None:
+    """Call ``init`` with the tensor of a layer's weight, which may be hidden under a parametrization."""
+    if not parametrize.is_parametrized(layer, "weight"):
+        init(layer, layer.weight, behind)
+    elif hasattr(layer.parametrizations.weight, "original"):
+        weight = layer.parametrizations.weight.original
+        init(layer, weight, behind)
+        for parametrization in layer.parametrizations.weight:
+            # Spectral normalization's vector belongs to the weight that was there before.
+            getattr(parametrization, "warm_up", lambda weight: None)(weight)
+    else:  # weight normalization, whose setter splits a weight in two
+        weight = torch.empty_like(layer.weight)
+        init(layer, weight, behind)
+        layer.weight = weight
+
+
 def _norms(network: nn.Module) -> list[Any]:
     kinds = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
     return [module for module in network.modules() if isinstance(module, kinds)]
-
-
-def _positive(key: str, value: float) -> float:
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise ConfigurationError(f"{key} must be a number above 0, got {value!r}")
-    return value

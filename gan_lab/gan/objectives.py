@@ -1,6 +1,6 @@
-"""What the two players optimize: pairs of losses on logits. sp is softplus; D is the logit of a sample.
+"""Objectives of the two networks: pairs of losses on logits. sp is softplus; D is the logit of a sample.
 
-Logits, because log(sigmoid(D)) is -inf long before -sp(-D) is.
+They take logits, because log(sigmoid(D)) is -inf long before -sp(-D) is.
 """
 
 from typing import ClassVar, Protocol
@@ -10,7 +10,7 @@ from torch.nn.functional import relu, softplus
 
 
 class Objective(Protocol):
-    """Both losses are means over (B,) logits, to be descended. A relativistic generator also sees D(x)."""
+    """Two losses to descend, means over (B,) logits. The generator of a relativistic one also gets D(x)."""
 
     relativistic: ClassVar[bool]
 
@@ -22,7 +22,7 @@ class Minimax:
     """-V(D, G) for D and V(D, G) for G, equation 1 of Goodfellow et al. (2014).
 
     L_D = E sp(-D(x)) + E sp(D(G(z))), binary cross-entropy;  L_G = -E sp(D(G(z))) = E log(1 - sigmoid(D)),
-    which saturates: its gradient in the logit is -sigmoid(D), nothing where D is sure that a sample is fake.
+    which saturates: its gradient in the logit is -sigmoid(D), about 0 if D is sure that a sample is fake.
     """
 
     relativistic: ClassVar[bool] = False
@@ -37,8 +37,8 @@ class Minimax:
 class NonSaturating(Minimax):
     """L_D as minimax; L_G = E sp(-D(G(z))), binary cross-entropy with flipped labels.
 
-    Section 3 of Goodfellow et al. (2014), and what everybody trains: the gradient in the logit is
-    -(1 - sigmoid(D)), largest where D is sure that a sample is fake.
+    Section 3 of Goodfellow et al. (2014), and the usual choice: the gradient in the logit is
+    -(1 - sigmoid(D)), largest if D is sure that a sample is fake.
     """
 
     def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None) -> Tensor:

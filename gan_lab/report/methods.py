@@ -40,7 +40,7 @@ def protocol(found: Sequence[Entry], metric: Primary) -> list[tuple[str, str]]:
         ("initialization", choice("initialization")),
         ("averaged generator", key("ema")),
         ("precision", key("precision")),
-        ("engine", _various([run.status.engine for run in runs])),
+        ("engine", _various([f"{run.status.engine}, {run.status.execution}" for run in runs])),
         ("deciding metric", f"{metric.name}, {BETTER[metric.direction]} is better"),
         ("features", _various([_features(r) for r in results])),
         ("samples", _various([_samples(r) for r in results])),
@@ -126,7 +126,9 @@ def limits(found: Sequence[Entry], told: Mapping[str, str]) -> list[str]:
     said.append(
         f"Nothing is known of what comes after step {told.get('steps')}: a slow learner may catch up."
     )
-    devices = {(run.status.device, run.status.engine, len(run.status.seeds)) for run in runs}
+    devices = {
+        (run.status.device, run.status.engine, run.status.execution, len(run.status.seeds)) for run in runs
+    }
     if len(devices) > 1:
         said.append(
             "Runs differ in device, engine or number of seeds, so milliseconds a step do not compare."

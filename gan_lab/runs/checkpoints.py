@@ -41,8 +41,10 @@ def save(folder: Path, step: int, identity: str, content: dict[str, Any]) -> Non
         _sum(old).unlink(missing_ok=True)
 
 
-def load_latest(folder: Path, device: torch.device, identity: str) -> dict[str, Any] | None:
+def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
     """Read the newest sound checkpoint in ``folder``, None if there is none; damaged ones are logged.
+
+    Tensors are on the CPU: the engine that takes them makes the only copy on the device.
 
     Raises GanLabError for one of another format, or of another run than the one of this identity.
     """
@@ -55,7 +57,7 @@ def load_latest(folder: Path, device: torch.device, identity: str) -> dict[str, 
             _log.warning("%s is damaged: %s", path, what_next)
             continue
         try:
-            content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+            content: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
             raise GanLabError(
                 f"{path} is not read, because it holds more than numbers, or is no checkpoint "

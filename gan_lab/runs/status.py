@@ -23,12 +23,13 @@ STATUS_FORMAT = 2
 class Status:
     """What ``status.json`` holds. ``state``: running, finished, interrupted, failed or diverged.
 
-    step: generator steps done; shape: of one sample; choices: config group -> chosen name; seconds: time of
-    all sittings together, of which metric_seconds and diagnostic_seconds went into metrics and diagnostics;
-    diverged: seed -> step at which its loss stopped being finite; gains: network -> gain of its
-    initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run may
-    be resumed with other metrics; evaluation_digest: of how they are made; data_fingerprint, data_samples: of
-    the training data; data_stamp: of their files, empty if they do not come from a folder.
+    step: generator steps done; shape: of one sample; choices: config group -> chosen name; engine, execution:
+    as their keys say, or what auto took; seconds: time of all sittings together, of which metric_seconds and
+    diagnostic_seconds went into metrics and diagnostics; diverged: seed -> step at which its loss stopped
+    being finite; gains: network -> gain of its initialization; measured_from: first step whose scores were
+    made as ``config.yaml`` says, since a run may be resumed with other metrics; evaluation_digest: of how
+    they are made; data_fingerprint, data_samples: of the training data; data_stamp: of their files, empty if
+    they do not come from a folder.
     """
 
     identity: str
@@ -40,6 +41,7 @@ class Status:
     choices: dict[str, str]
     device: str
     engine: str
+    execution: str
     seconds: float = 0.0
     metric_seconds: float = 0.0
     diagnostic_seconds: float = 0.0
@@ -119,7 +121,7 @@ def _is_dict_of(value: Any, key: Callable[[Any], bool], is_valid: Callable[[Any]
 
 # A status may come from a stranger: its seeds become names of folders, and all of it is shown.
 _VALIDATORS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "reason"), _is_str),
+    **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "execution", "reason"), _is_str),
     **dict.fromkeys(("started", "ended", "host", "data_fingerprint", "data_stamp"), _is_str),
     **dict.fromkeys(("seconds", "metric_seconds", "diagnostic_seconds"), _is_number),
     **dict.fromkeys(("step", "steps", "measured_from", "data_samples"), _is_count),

@@ -14,9 +14,10 @@ from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.regularizers import NoPenalty
-from gan_lab.gan.steps import GANLoss
+from gan_lab.gan.steps import GAN, PLAYERS, GANLoss
+from gan_lab.runs.status import Status
 from gan_lab.training.batches import Batches
-from gan_lab.training.engines import GAN, PLAYERS, Engine, EngineConfig, TrainState, choose
+from gan_lab.training.engines import Engine, EngineConfig, TrainState, choose_engine, choose_execution
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import seeded
@@ -46,6 +47,7 @@ class Experiment:
     """
 
     data: Dataset
+    engine_config: EngineConfig
     engine: Engine | None
     batches: Batches
     gains: dict[str, float]
@@ -81,29 +83,39 @@ def build_experiment(
     components: Components,
     states: Sequence[TrainState],
     max_concurrent_seeds: int | None = None,
+    recorded: Status | None = None,
 ) -> Experiment:
-    """Put the states of all seeds that train into an engine, beside their batches and observers."""
+    """Put the states of all seeds that train into an engine, beside their batches and observers.
+
+    recorded: of the run that is resumed, whose engine and execution are kept where the keys say auto.
+    """
     data, loss, device = components.data, components.loss, components.device
     engine_config = EngineConfig(
         template=components.gan,
-        game=loss,
+        gan_loss=loss,
         optimizers={player: build(cfg, config_key_for(cfg, "optimizer", player)) for player in PLAYERS},
         device=device,
+        engine=choose_engine(
+            cfg.engine, components.gan, device, cfg.seeds, recorded.engine if recorded else None
+        ),
+        execution=choose_execution(cfg.execution, device, recorded.execution if recorded else None),
         precision=PRECISIONS[cfg.precision],
         ema=cfg.ema,
+        max_concurrent_seeds=max_concurrent_seeds,
     )
     batches = Batches(
         data,
         [state.seed for state in states],
         batch_size=cfg.batch_size,
         latent_size=cfg.model.latent_size,
-        uniforms=loss.uniforms,
+        num_rand=loss.num_rand,
         discriminator_steps=cfg.discriminator_steps,
         device=device,
     )
     return Experiment(
         data,
-        choose(cfg.engine, engine_config, states, max_concurrent_seeds) if states else None,
+        engine_config,
+        Engine(engine_config, states) if states else None,
         batches,
         components.gains,
         build_evaluator(cfg, data) if cfg.metrics.every else None,
@@ -125,7 +137,7 @@ def _build_diagnostics(
         )
     probe = Probe(
         engine_config.template,
-        engine_config.game,
+        engine_config.gan_loss,
         data,
         samples=samples,
         latent_size=cfg.model.latent_size,

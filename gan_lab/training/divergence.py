@@ -25,7 +25,7 @@ class DivergenceGuard:
         self, engine: Engine, on_divergence: OnDivergence, last_finite: Sequence[TrainState] = ()
     ) -> None:
         self.on_divergence = on_divergence
-        self.states = engine.members()
+        self.states = engine.states()
         self.last_finite: Sequence[TrainState] = last_finite or self.states
         self.scalars: Scalars = {}
         self._losses: list[Tensor] = []
@@ -43,11 +43,11 @@ class DivergenceGuard:
         """
         if not self._losses:
             return engine
-        states = engine.members()
+        states = engine.states()
         steps = range(step - len(self._losses) + 1, step + 1)
         diverged = {index: steps[k] for index, k in first_non_finite(self._losses).items()}
         if by_step:
-            for index, is_finite in enumerate(engine.finite()):
+            for index, is_finite in enumerate(engine.all_finite()):
                 if not is_finite:  # the last update did it, and no loss has seen it yet
                     diverged.setdefault(index, step)
         for index, at in diverged.items():
@@ -59,7 +59,7 @@ class DivergenceGuard:
         if not diverged:
             return engine
         self.scalars = {name: values[finite] for name, values in self.scalars.items()}
-        return engine.keep(self.states) if finite else None
+        return engine.select(self.states) if finite else None
 
 
 def first_non_finite(losses: Sequence[Tensor]) -> dict[int, int]:

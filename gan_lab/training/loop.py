@@ -54,7 +54,7 @@ def training_loop(
                 return step
             if finite is not engine:
                 engine = finite
-                batches.keep(engine.seeds)
+                batches.select(engine.seeds)
             advanced = step > first_step
             if due.log and advanced:
                 callback.log_scalars(step, engine.seeds, guard.scalars)

@@ -38,7 +38,7 @@ def preflight(cfg: DictConfig, components: Components) -> int:
     per_sample = dry_run(cfg, components)
     require_memory(per_sample * cfg.batch_size, f"batch_size={cfg.batch_size}", device)
     rows = 4 * (cfg.discriminator_steps + 1) * cfg.batch_size * cfg.seeds
-    batches = rows * (max(latent_size, loss.uniforms) + prod(shape))
+    batches = rows * (max(latent_size, loss.num_rand) + prod(shape))
     require_memory(
         batches, f"discriminator_steps={cfg.discriminator_steps} with batch_size and seeds", device
     )
@@ -82,7 +82,7 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
         batch = Batch(
             data.batch(torch.arange(number) % len(data)).cpu(),
             torch.randn(number, int(cfg.model.latent_size)),
-            torch.rand(number, loss.uniforms),
+            torch.rand(number, loss.num_rand),
         )
         for player, step in (("discriminator", discriminator_loss), ("generator", generator_loss)):
             parameters = list(gan.get_submodule(player).parameters())

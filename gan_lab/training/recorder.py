@@ -112,11 +112,11 @@ class Recorder:
             ]
         )
         with self._observing("samples", step):
-            samples = engine.generate(latent.to(engine.setup.device)).cpu()
+            samples = engine.generate(latent.to(engine.config.device)).cpu()
             for index, seed in enumerate(engine.seeds):
                 self.logs[seed].picture(step, self.data.plot(samples[index]))
                 if self.histograms:
-                    self.logs[seed].histograms(step, engine.weights(index))
+                    self.logs[seed].histograms(step, engine.parameters_and_grads(index))
 
     def metrics(self, step: int, engine: Engine) -> None:
         if self.evaluator is None:
@@ -161,29 +161,29 @@ class Recorder:
                 self._failed_observers.add(what)
                 self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
-    def diverged(self, step: int, member: TrainState) -> None:
-        self.status.diverged[member.seed] = step
-        self.diverged_states[member.seed] = member.apart()
-        _log.info("seed %d diverged at step %d", member.seed, step)
+    def diverged(self, step: int, last_finite: TrainState) -> None:
+        seed = last_finite.seed
+        self.status.diverged[seed] = step
+        self.diverged_states[seed] = last_finite.clone()
+        _log.info("seed %d diverged at step %d", seed, step)
         self._bar.write(
-            f"seed {member.seed} diverged: its loss stopped being finite at step {step}; "
+            f"seed {seed} diverged: its loss stopped being finite at step {step}; "
             "its last good state is kept",
             file=sys.stderr,
         )
 
-    def checkpoint(self, step: int, members: Sequence[TrainState], good: Sequence[TrainState]) -> None:
+    def checkpoint(self, step: int, states: Sequence[TrainState], last_finite: Sequence[TrainState]) -> None:
         for log in self.logs.values():
             log.sync()
-        everybody = [*members, *self.diverged_states.values()]
         content = {
-            "members": [vars(member) for member in members],
-            "good": [] if good is members else [vars(member) for member in good],
-            "frozen": [vars(member) for member in self.diverged_states.values()],
+            "states": [vars(state) for state in states],
+            "last_finite": [] if last_finite is states else [vars(state) for state in last_finite],
+            "diverged_states": [vars(state) for state in self.diverged_states.values()],
             "diverged": dict(self.status.diverged),
         }
         checkpoints.save(self.folder / "checkpoint", step, self.status.identity, content)
-        for member in everybody:
-            write_weights(seed_folder(self.folder, member.seed), member.generator)
+        for state in (*states, *self.diverged_states.values()):
+            write_weights(seed_folder(self.folder, state.seed), state.generator)
         self.status.step = step
         self.status.seconds = self._seconds_before + time.monotonic() - self._begun
         self.status.save(self.folder)

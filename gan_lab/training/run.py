@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.evaluator import evaluation_digest
+from gan_lab.gan.steps import PLAYERS
 from gan_lab.runs import checkpoints
 from gan_lab.runs.config_file import CONFIG, write_config
 from gan_lab.runs.existing import existing_status, readable_status
@@ -27,7 +28,7 @@ from gan_lab.training.build import (
     config_key_for,
     fresh_states,
 )
-from gan_lab.training.engines import PLAYERS, TrainState
+from gan_lab.training.engines import TrainState
 from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
 from gan_lab.utils.devices import describe_device, select_device, set_deterministic
@@ -69,7 +70,7 @@ class OpenRun:
         saved = None
         if before is not None:
             require_same_data(before, components.data)
-            saved = checkpoints.load_latest(self.folder / "checkpoint", self.device, identity(cfg))
+            saved = checkpoints.load_latest(self.folder / "checkpoint", identity(cfg))
         if saved is not None and saved["step"] > cfg.steps:
             raise ConfigurationError(
                 f"steps must be at least {saved['step']}, which this run has done already, got {cfg.steps}: "
@@ -77,10 +78,12 @@ class OpenRun:
             )
         states = fresh_states(cfg, components)
         if saved is not None:
-            states = [TrainState(**state) for state in saved["members"]]
-            self.diverged_states = [TrainState(**state) for state in saved["frozen"]]
-            self.last_finite = [TrainState(**state) for state in saved.get("good", [])]
-        experiment = build_experiment(cfg, components, states, max_concurrent_seeds)
+            states = [TrainState(**state) for state in saved["states"]]
+            self.diverged_states = [TrainState(**state) for state in saved["diverged_states"]]
+            self.last_finite = [TrainState(**state) for state in saved["last_finite"]]
+        experiment = build_experiment(
+            cfg, components, states, max_concurrent_seeds, recorded=before if saved is not None else None
+        )
         self.status = self._new_status(experiment)
         if before is not None and saved is not None:
             self.status = replace(
@@ -93,7 +96,8 @@ class OpenRun:
                 diagnostic_seconds=before.diagnostic_seconds,
             )
         status = self.status
-        _log.info("%s, %s, from step %d to %d", status.device, status.engine, status.step, cfg.steps)
+        trained_by = experiment.engine.description if experiment.engine is not None else status.engine
+        _log.info("%s, %s, from step %d to %d", status.device, trained_by, status.step, cfg.steps)
         write_config(self.folder, cfg)
         return experiment
 
@@ -104,7 +108,7 @@ class OpenRun:
         return step + 1
 
     def _new_status(self, experiment: Experiment) -> Status:
-        cfg, engine = self.cfg, experiment.engine
+        cfg, engine_config = self.cfg, experiment.engine_config
         return Status(
             identity=identity(cfg),
             state="running",
@@ -114,7 +118,8 @@ class OpenRun:
             shape=list(experiment.data.shape),
             choices={k: v for k, v in self.choices.items() if v is not None and not k.startswith("hydra/")},
             device=describe_device(self.device),
-            engine=engine.description if engine is not None else "",
+            engine=engine_config.engine,
+            execution=engine_config.execution,
             gains=experiment.gains,
             evaluation_digest=evaluation_digest(cfg),
             versions=versions(),

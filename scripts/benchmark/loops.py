@@ -55,13 +55,13 @@ class GanLabLoop:
 
 def textbook_loop(experiment: Experiment, *, bf16: bool = False) -> TextbookLoop:
     """The textbook's loop with the same networks, data, batch size and device."""
-    setup = engine_of(experiment).setup
+    config = engine_of(experiment).config
     return TextbookLoop(
-        setup.template,
+        config.template,
         experiment.data,
         batch_size=experiment.batches.batch_size,
         latent_size=experiment.batches.latent_size,
-        device=setup.device,
+        device=config.device,
         bf16=bf16,
     )
 

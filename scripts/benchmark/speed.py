@@ -62,7 +62,7 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
             )
             textbook.close()
             line = {
-                "what": f"{kind}, {count} seeds ({type(engine_of(experiment)).__name__})",
+                "what": f"{kind}, {count} seeds ({engine_of(experiment).description})",
                 "gan-lab seed-steps/s": count * steps / timings["gan-lab"].median,
                 "textbook steps/s": steps / timings["textbook"].median,
             }

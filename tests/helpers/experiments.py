@@ -58,15 +58,15 @@ def assembled(*overrides: str) -> Experiment:
     return untrained(composed(*overrides))
 
 
-def play(experiment: Experiment, steps: int) -> list[dict[str, torch.Tensor]]:
-    """Train for some steps without a loop; the numbers of every step."""
+def take_steps(experiment: Experiment, steps: int) -> list[dict[str, torch.Tensor]]:
+    """Train for some steps without a loop; return the scalars of every step."""
     history = []
     for step in range(steps):
-        batches, last = experiment.batches(step)
-        numbers = {}
-        for batch in batches:
-            numbers = experiment.engine.discriminator_step(batch)
-        history.append(numbers | experiment.engine.generator_step(last))
+        discriminator_batches, generator_batch = experiment.batches(step)
+        scalars = {}
+        for batch in discriminator_batches:
+            scalars = experiment.engine.discriminator_step(batch)
+        history.append(scalars | experiment.engine.generator_step(generator_batch))
     return history
 
 

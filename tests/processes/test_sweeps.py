@@ -219,7 +219,8 @@ def state(folder: Path, name: str) -> None:
         shape=[2],
         choices={},
         device="cpu",
-        engine="",
+        engine="sequential",
+        execution="eager",
         started=str(time.monotonic()),
     ).save(folder)
 

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from gan_lab.utils.paths import config_dir
-from tests.helpers.experiments import choices, play, untrained
+from tests.helpers.experiments import choices, take_steps, untrained
 
 # Data that would have to be downloaded give way to digits of the same size: the study's own keys stay.
 SAME_SIZE = {"mnist": 28, "cifar10": 32}
@@ -39,7 +39,7 @@ def test_every_combination_takes_a_step(name: str) -> None:
     small = [*data, "model.generator.width=4", "model.discriminator.width=4", "seeds=1", "batch_size=4"]
     for combination in sweep(whole)[:14]:
         cfg = composed(name, *small, *combination)
-        (numbers,) = play(untrained(cfg), 1)
+        (numbers,) = take_steps(untrained(cfg), 1)
         assert all(n.isfinite().all() for n in numbers.values()), combination
 
 

@@ -15,7 +15,15 @@ from gan_lab import load
 from gan_lab.runs.stats import read_stats
 from gan_lab.training.run import hyperparameters
 from gan_lab.utils.errors import ConfigurationError, GanLabError
-from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
+from tests.helpers.experiments import (
+    TINY_IMAGES,
+    TINY_POINTS,
+    assembled,
+    choices,
+    composed,
+    take_steps,
+    train,
+)
 
 FEW = ("steps=6", "log.every=2", "samples.every=3", "checkpoint.every=2")
 NUMBERS = {
@@ -92,7 +100,7 @@ def test_hyperparameters_reach_the_hparams_tab() -> None:
 
 def test_one_network_alone_and_parameters_reach_where_they_should() -> None:
     def activations(*overrides: str) -> tuple[str, str]:
-        pair = assembled(*TINY_POINTS, *overrides).engine.setup.template
+        pair = assembled(*TINY_POINTS, *overrides).engine.config.template
         found = []
         for network in (pair.generator, pair.discriminator):
             sites = [m for n, m in network.named_modules() if n.split(".")[-1] == "activation"]
@@ -141,7 +149,7 @@ def test_same_configuration_twice_gives_the_same_bits(
     assert bits("once") == bits("twice")
 
 
-@pytest.mark.parametrize("engine", ["stacked", "side_by_side"])
+@pytest.mark.parametrize("engine", ["vmap", "sequential"])
 def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_bits(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +252,7 @@ def test_a_seed_that_diverges_is_frozen_and_the_others_go_on(
     # The last good state is the one of the last step that was looked at before: 4.
     kept = load_file(run.folder / "seed_1/generator.safetensors")
     assert all(tensor.isfinite().all() for tensor in kept.values())
-    short = train([*common, "study=calm", "steps=4", "log.histograms=false", "log.every=4", "engine=stacked"])
+    short = train([*common, "study=calm", "steps=4", "log.histograms=false", "log.every=4", "engine=vmap"])
     assert_close(kept, load_file(short.folder / "seed_1/generator.safetensors"), rtol=2e-4, atol=2e-5)
     assert [line["step"] for line in read_stats(run.folder / "seed_1")] == [0, 4]
 
@@ -342,13 +350,13 @@ def test_every_entry_takes_steps_on_images(group: str) -> None:
 
 def assert_learns(*overrides: str) -> None:
     experiment = assembled(*overrides)
-    before = experiment.engine.members()[0].networks
-    (numbers,) = play(experiment, 1)
-    after = experiment.engine.members()[0].networks
+    before = experiment.engine.states()[0].networks
+    (numbers,) = take_steps(experiment, 1)
+    after = experiment.engine.states()[0].networks
     assert all(n.isfinite().all() for n in numbers.values()), overrides
     assert all(t.isfinite().all() for t in after.values()), overrides
     moved = {n for n in before if not torch.equal(before[n], after[n])}
-    parameters = {n for n, _ in experiment.engine.setup.template.named_parameters()}
+    parameters = {n for n, _ in experiment.engine.config.template.named_parameters()}
     for player in ("generator", "discriminator"):
         own = {n for n in parameters if n.startswith(player)}
         assert len(own & moved) >= len(own) / 2, (overrides, own - moved)

@@ -89,7 +89,7 @@ class Probe:
         rows = torch.randperm(len(data), generator=stream(0, "probe data"))[:samples]
         count = len(rows)
         latent = torch.randn(count, latent_size, generator=stream(0, "probe latent"))
-        uniforms = torch.rand(count, game.uniforms, generator=stream(0, "probe uniforms"))
+        uniforms = torch.rand(count, game.num_rand, generator=stream(0, "probe uniforms"))
         self.batch = Batch(data.batch(rows), latent.to(device), uniforms.to(device))
 
     def look(self, state: Mapping[str, Tensor]) -> ProbeResult:

@@ -35,12 +35,12 @@ class Block(nn.Module):
 
 
 def channels(width: int, levels: int) -> list[int]:
-    """Channels from the finest hidden level to the coarsest: doubling, up to eight times the width."""
+    """List the channels of the hidden levels, finest first: doubling, up to eight times the width."""
     return [width * min(2**level, 8) for level in range(levels)]
 
 
 class DCGANGenerator(nn.Module):
-    """(B, L) -> (B, C, H, W) in [-1, 1]; ``depth`` convolutions at each hidden resolution."""
+    """Map latents (B, L) to images (B, C, H, W) in [-1, 1]; ``depth`` convolutions per resolution."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """(B, C, H, W) -> (B,) logits; the first layer is not normalized, as in the paper."""
+    """Map images (B, C, H, W) to logits (B,); the first layer is not normalized, as in the paper."""
 
     def __init__(
         self,
@@ -94,9 +94,7 @@ class DCGANDiscriminator(nn.Module):
         blocks: list[nn.Module] = []
         inputs = shape[0]
         for level, out in enumerate(channels(width, n)):
-            norm = make_norm(
-                kinds, normalization, out
-            )  # Looked up for the first layer too: it may be misspelt.
+            norm = make_norm(kinds, normalization, out)  # for the first layer too: the name may be misspelt
             convolution = nn.Conv2d(inputs, out, 4, 2, 1, bias=bias or level == 0)
             blocks.append(Block(convolution, norm if level else nn.Identity(), activation))
             for _ in range(depth - 1):

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils import parametrize
 
+from gan_lab.utils.checks import check_choice, check_int
 from gan_lab.utils.errors import ConfigurationError
 
 Norms = dict[str, Callable[[int], nn.Module]]
 
-# Each makes the layer that follows a weight layer with so many output features.
+# Name -> makes the layer that follows a weight layer with the given number of output features.
 NORM_2D: Norms = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
@@ -25,39 +26,36 @@ NORM_1D: Norms = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
-# A discriminator's other choice: its weights are normalized (`spectral_norm`), so nothing follows them.
+# For discriminators only: their weights are normalized (`spectral_norm`), so no layer follows them.
 SPECTRAL: Norms = {"spectral": lambda features: nn.Identity()}
 
 
 def make_norm(kinds: Norms, name: str, features: int) -> nn.Module:
-    """The layer of ``kinds`` called ``name``; an identity where nothing is normalized after a layer."""
-    if name not in kinds:
-        raise ConfigurationError(f"normalization must be one of {', '.join(kinds)}, got {name!r}")
-    return kinds[name](features)
+    """Make the layer of ``kinds`` called ``name``; an identity if nothing is normalized after a layer."""
+    return kinds[check_choice("normalization", name, kinds)](features)
 
 
 def needs_bias(normalization: str) -> bool:
-    """Whether a layer's own bias survives the normalization that follows it."""
+    """Whether a layer's bias has an effect in spite of the normalization that follows it."""
     return normalization not in ("batch", "instance")
 
 
-MAX_DEPTH = 1000  # a layer is a Python object: millions of them are not refused for their memory, but built
+# Every layer is a Python object: the memory check would come only after millions of them had been built.
+MAX_DEPTH = 1000
 
 
-def check_positive_int(**numbers: int) -> None:
-    for key, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigurationError(f"{key} must be a whole number of at least 1, got {value!r}")
-        if key == "depth" and value > MAX_DEPTH:
-            raise ConfigurationError(f"{key} must be a whole number from 1 to {MAX_DEPTH}, got {value!r}")
+def check_positive_int(**sizes: int) -> None:
+    """Check that each size, by its key, is a whole number of at least 1; ``depth`` has a limit, too."""
+    for key, value in sizes.items():
+        check_int(key, value, at_most=MAX_DEPTH if key == "depth" else None)
 
 
 class SpectralNorm(nn.Module):
-    """W / sigma(W), sigma by one power iteration a training forward (Miyato et al. 2018, algorithm 1).
+    """W / sigma(W), sigma by one power iteration per training forward (Miyato et al. 2018, algorithm 1).
 
     A parametrization of ``weight`` (out, ...), seen as a matrix (out, rest). Unlike
     `torch.nn.utils.parametrizations.spectral_norm` it writes nothing with ``out=``, so it runs under
-    `torch.func.vmap`; and with ``track_running_stats`` off it leaves its vector as it is.
+    `torch.func.vmap`; and with ``track_running_stats`` off it leaves ``u`` as it is.
     """
 
     u: Tensor
@@ -70,13 +68,13 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def warm_up(self, weight: Tensor, iterations: int = 15) -> None:
-        """Bring the vector near the first singular vector of a weight that was written anew."""
+        """Bring ``u`` near the first singular vector of a weight that has just been initialized."""
         for _ in range(0 if weight.is_meta else iterations):
             self.u.copy_(self._iterate(weight.flatten(1))[0])
 
     def forward(self, weight: Tensor) -> Tensor:
         matrix = weight.flatten(1)
-        # Fresh tensors: two forwards of one turn may both be differentiated, whatever the buffer holds then.
+        # New tensors: two forwards of one step may both be differentiated after the buffer has changed.
         with torch.no_grad():
             u, v = self._iterate(matrix)
             if self.training and self.track_running_stats:
@@ -96,7 +94,7 @@ def spectral_norm(network: nn.Module) -> None:
 
 
 class ProjectReshape(nn.Module):
-    """(B, L) -> (B, channels, base, base): "project and reshape", the first layer of image generators."""
+    """Map (B, L) to (B, channels, base, base): "project and reshape", the first layer of image generators."""
 
     def __init__(self, latent_size: int, channels: int, base: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -109,7 +107,7 @@ class ProjectReshape(nn.Module):
 
 
 def num_upsamples(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(base, n) for an image shape (C, H, W): H = W = base * 2**n, base 4 or 7."""
+    """Return (base, n) for an image shape (C, H, W): H = W = base * 2**n, base 4 or 7."""
     if len(shape) == 3 and shape[1] == shape[2]:
         for base in (4, 7):
             n = (shape[1] // base).bit_length() - 1

@@ -40,6 +40,7 @@ class LinearBlock(nn.Module):
 def hidden_layers(
     inputs: int, width: int, depth: int, activation: Activation, kinds: Norms, normalization: str
 ) -> nn.Sequential:
+    """Make ``depth`` blocks of ``width`` features."""
     sizes = [inputs] + [width] * depth
     return nn.Sequential(
         *(LinearBlock(a, b, activation, kinds, normalization) for a, b in itertools.pairwise(sizes))
@@ -47,7 +48,7 @@ def hidden_layers(
 
 
 class MLPGenerator(nn.Module):
-    """(B, L) -> (B, *shape): tanh at the end for images, nothing for points."""
+    """Map latents (B, L) to samples (B, *shape), with a tanh at the end for images only."""
 
     def __init__(
         self,
@@ -63,15 +64,15 @@ class MLPGenerator(nn.Module):
         self.shape = tuple(shape)
         self.hidden = hidden_layers(latent_size, width, depth, activation, NORM_1D, normalization)
         self.output = nn.Linear(width, prod(shape))
-        self.squash = nn.Tanh() if len(shape) == 3 else nn.Identity()
+        self.output_activation = nn.Tanh() if len(shape) == 3 else nn.Identity()
 
     def forward(self, latent: Tensor) -> Tensor:
-        samples: Tensor = self.squash(self.output(self.hidden(latent)))
+        samples: Tensor = self.output_activation(self.output(self.hidden(latent)))
         return samples.view(len(latent), *self.shape)
 
 
 class MLPDiscriminator(nn.Module):
-    """(B, *shape) -> (B,) logits."""
+    """Map samples (B, *shape) to logits (B,)."""
 
     def __init__(
         self,
@@ -95,10 +96,10 @@ class MLPDiscriminator(nn.Module):
 
 
 class MaxoutDiscriminator(nn.Module):
-    """(B, *shape) -> (B / packing,) logits: maxout units (Goodfellow et al. 2013), as PacGAN has them.
+    """Map samples (B, *shape) to logits (B / packing,) through maxout units (Goodfellow et al. 2013).
 
-    Each of ``width`` units is the largest of ``pieces`` affine maps. With ``packing`` m, m samples are
-    judged together (Lin et al. 2018), so the batch must be a multiple of m.
+    Each of ``width`` units is the largest of ``pieces`` affine maps. With ``packing`` m, m samples get one
+    logit together, as in PacGAN (Lin et al. 2018), so the batch must be a multiple of m.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Residual networks as SNGAN has them (Miyato et al. 2018), for images of 8 to 128 pixels, and 28."""
+"""The residual networks of SNGAN (Miyato et al. 2018), for images of 8 to 128 pixels, and 28."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ Activation = Callable[[], nn.Module]
 
 
 class NormAct(nn.Module):
-    """Normalization, then activation: what stands before a convolution in a residual branch."""
+    """Normalization, then activation, in front of a convolution of a residual branch."""
 
     def __init__(self, norm: nn.Module, activation: Activation) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def downsample(x: Tensor) -> Tensor:
 
 
 class GenBlock(nn.Module):
-    """Residual block of the generator; ``resize`` doubles the image in both branches, or leaves it."""
+    """Residual block of the generator; ``resize`` (`upsample` or `identity`) works on both branches."""
 
     def __init__(
         self, channels: int, activation: Activation, normalization: str, resize: Callable[[Tensor], Tensor]
@@ -85,8 +85,8 @@ class DisBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, channels, 3, 1, 1, bias=first or needs_bias(normalization))
         self.site2 = NormAct(make_norm(kinds, "none" if first else normalization, channels), activation)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        plain = resize is identity and inputs == channels
-        self.shortcut = nn.Identity() if plain else nn.Conv2d(inputs, channels, 1)
+        same_shape = resize is identity and inputs == channels
+        self.shortcut = nn.Identity() if same_shape else nn.Conv2d(inputs, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.conv2(self.site2(self.conv1(self.site1(x))))
@@ -95,7 +95,7 @@ class DisBlock(nn.Module):
 
 
 class ResNetGenerator(nn.Module):
-    """(B, L) -> (B, C, H, W) in [-1, 1]; ``width`` channels, ``depth`` residual blocks a resolution."""
+    """Map latents (B, L) to images (B, C, H, W) in [-1, 1]; ``depth`` residual blocks per resolution."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetDiscriminator(nn.Module):
-    """(B, C, H, W) -> (B,) logits: halved (once or more) to at most 8x8, ``depth`` blocks, a sum."""
+    """Map images (B, C, H, W) to logits (B,): halved to at most 8x8, ``depth`` blocks, a sum over pixels."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class ResNetDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         check_positive_int(width=width, depth=depth)
-        num_upsamples(shape)  # Refuses what cannot be halved so often.
+        num_upsamples(shape)  # refuses sizes that cannot be halved so often
         halvings = max((shape[1] // 7).bit_length() - 1, 1)
         sizes = [downsample] * halvings + [identity] * depth
         self.blocks = nn.Sequential(

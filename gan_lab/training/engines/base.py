@@ -1,71 +1,46 @@
-"""What every engine is, what it is built from, and what it gives back."""
+"""What all seeds of a run share, and a group of seeds that are updated together."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from gan_lab.gan.steps import GAN, Batch, GANLoss, LossFn, Scalars, discriminator_loss, generator_loss
+from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scalars
+from gan_lab.training.engines.optimizers import (
+    OptimizerFactory,
+    build_optimizer,
+    optimizer_state_dict,
+    optimizer_step,
+)
+from gan_lab.training.engines.state import TrainState, clone_state, generator_state, split_by_network
 
-OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
-
-
-@dataclass
-class TrainState:
-    """Everything that one seed has learned, in a form that no engine owns.
-
-    networks: state dict of its `GAN`; optimizers: parameter name -> that parameter's optimizer state;
-    average: state dict of the averaged generator, empty where none is kept.
-    """
-
-    seed: int
-    networks: dict[str, Tensor]
-    optimizers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    average: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def generator(self) -> dict[str, Tensor]:
-        """State dict of the generator to sample from: the averaged one where there is one."""
-        own = {n[10:]: t for n, t in self.networks.items() if n.startswith("generator.")}
-        return self.average or own
-
-    def apart(self) -> "TrainState":
-        """A copy that shares memory with no other member: engines may give out slices of one tensor."""
-        return TrainState(
-            self.seed,
-            {n: t.clone() for n, t in self.networks.items()},
-            {
-                n: {k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()}
-                for n, state in self.optimizers.items()
-            },
-            {n: t.clone() for n, t in self.average.items()},
-        )
+Networks = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What all members share. ``ema``: decay of the averaged generator per step, None for no average."""
+    """What all seeds of a run share.
+
+    template: a GAN on the CPU with every seed's structure; optimizers: network -> factory of its optimizer;
+    engine: sequential or vmap; execution: eager or cuda_graph; ema: decay per step of the averaged generator,
+    None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all.
+    """
 
     template: GAN
-    game: GANLoss
+    gan_loss: GANLoss
     optimizers: Mapping[str, OptimizerFactory]
     device: torch.device
+    engine: str = "sequential"
+    execution: str = "eager"
     precision: torch.dtype = torch.float32
     ema: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.precision != torch.float32:
-            # Statistics in full precision, as their buffers are: vmap's batch norm takes no mixture.
-            for module in self.template.modules():
-                if isinstance(module, nn.modules.batchnorm._NormBase):
-                    module.register_forward_pre_hook(_in_full_precision)
+    max_concurrent_seeds: int | None = None
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == torch.float32:
@@ -74,68 +49,140 @@ class EngineConfig:
         return torch.autocast(self.device.type, self.precision, cache_enabled=False)
 
 
-class Engine(ABC):
-    """Seeds in training. Batches, numbers and samples have a leading dimension S, ordered as `seeds`."""
+class SeedGroup(ABC):
+    """The n seeds of one group: their networks, optimizers and averaged generators.
 
-    def __init__(self, setup: EngineConfig, members: Sequence[TrainState]) -> None:
-        self.setup = setup
-        self.seeds = [member.seed for member in members]
+    Batches, scalars and samples have a leading dimension n, ordered as ``seeds``.
+    params, buffers: of the GAN, by name; average: of the averaged generator, by the generator's own names.
+    """
 
-    def discriminator_step(self, batch: Batch) -> Scalars:
-        return self.play("discriminator", discriminator_loss, batch)
+    stacked: ClassVar[bool]
 
-    def generator_step(self, batch: Batch) -> Scalars:
-        numbers = self.play("generator", generator_loss, batch)
-        if self.setup.ema is not None:
-            self.update_averages(self.setup.ema)
-        return numbers
+    def __init__(self, config: EngineConfig, states: Sequence[TrainState]) -> None:
+        self.config, self.seeds = config, [state.seed for state in states]
+        self.gan = deepcopy(config.template).to(config.device).train()
+        if config.precision != torch.float32:
+            _normalize_in_float32(self.gan)
+        # This is where state enters: everything below is a copy on the device.
+        self.params, self.buffers = self._load_networks([state.networks for state in states])
+        self.average: dict[str, Tensor] = {}
+        if config.ema is not None:
+            averages = [state.generator for state in states]
+            self.average = {name: self._join([a[name] for a in averages]) for name in averages[0]}
+        self._trainable = [name for name, _ in self.gan.generator.named_parameters(remove_duplicate=False)]
+        self._params_of = split_by_network(self.params)
+        self.optimizers: dict[str, Optimizer] = {
+            player: build_optimizer(
+                config.optimizers[player],
+                self._params_of[player],
+                states,
+                stacked=self.stacked,
+                capturable=config.execution == "cuda_graph",
+            )
+            for player in PLAYERS
+        }
 
-    @property
-    def description(self) -> str:
-        """For people: how the seeds are played."""
-        return type(self).__name__
+    def update(self, player: str, batch: Batch) -> Scalars:
+        """Take one optimizer step of ``player`` for every seed, and move the average; scalars are (n,)."""
+        with self.config.autocast():
+            loss, scalars = self._loss(LOSSES[player], batch)
+        optimizer_step(loss, self._params_of[player].values(), self.optimizers[player])
+        if player == "generator" and self.config.ema is not None:
+            self._update_average(self.config.ema)
+        return scalars
 
-    @abstractmethod
-    def all_optimizers(self) -> list[Optimizer]:
-        """Every optimizer that its turns step."""
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        """Move the average towards the parameters; buffers such as running statistics are copied."""
+        current = generator_state(self._networks())
+        names = self._trainable
+        torch._foreach_lerp_([self.average[n] for n in names], [current[n] for n in names], 1 - decay)
+        for name in self.average.keys() - set(names):
+            self.average[name].copy_(current[name])
 
-    @abstractmethod
-    def play(self, player: str, turn: LossFn, batch: Batch) -> Scalars:
-        """One turn and one optimizer step of ``player`` for every seed; numbers are (S,)."""
+    def states(self) -> list[TrainState]:
+        """Copy the state of every seed, on the training device."""
+        # One copy for all seeds, who then get their slices of it.
+        networks, average = clone_state(self._networks()), clone_state(self.average)
+        remembered = {
+            name: values
+            for player in PLAYERS
+            for name, values in optimizer_state_dict(self.optimizers[player], self._params_of[player]).items()
+        }
+        return [
+            TrainState(
+                seed,
+                {name: self._slice(tensor, k) for name, tensor in networks.items()},
+                {
+                    name: {
+                        # What has the parameter's shape is per seed; step counts are shared.
+                        key: self._slice(value, k) if _has_shape_of(value, self.params[name]) else value
+                        for key, value in values.items()
+                    }
+                    for name, values in remembered.items()
+                },
+                {name: self._slice(tensor, k) for name, tensor in average.items()},
+            )
+            for k, seed in enumerate(self.seeds)
+        ]
 
-    @abstractmethod
-    def update_averages(self, decay: float) -> None: ...
+    def state(self, index: int) -> dict[str, Tensor]:
+        """State dict of one seed's GAN, not copied."""
+        return {name: self._slice(tensor.detach(), index) for name, tensor in self._networks().items()}
+
+    def parameters_and_grads(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """Map parameter name -> (value, last gradient) of one seed, not copied."""
+        return {
+            name: (self._slice(p.detach(), index), None if p.grad is None else self._slice(p.grad, index))
+            for name, p in self.params.items()
+        }
 
     @abstractmethod
     def generate(self, latent: Tensor) -> Tensor:
-        """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged where an average is kept."""
+        """(n, N, L) -> (n, N, *shape) float32, in evaluation mode, from the average if one is kept."""
 
     @abstractmethod
-    def members(self) -> list[TrainState]:
-        """Copies of everybody's state, on the training device."""
-
-    @torch.no_grad()
-    def finite(self) -> list[bool]:
-        """Whether each member's networks hold finite numbers only; waits for the device once."""
-        largest = []
-        for index in range(len(self.seeds)):
-            floats = [t for t in self.state(index).values() if t.is_floating_point()]
-            largest.append(get_total_norm(floats, math.inf))
-        found: list[bool] = torch.stack(largest).isfinite().tolist()
-        return found
+    def all_finite(self) -> Tensor:
+        """(n,) bool: whether all numbers in each seed's networks are finite."""
 
     @abstractmethod
-    def state(self, index: int) -> dict[str, Tensor]:
-        """State dict of one member's `GAN`, not copied."""
+    def _loss(self, loss_fn: LossFn, batch: Batch) -> tuple[Tensor, Scalars]:
+        """The sum of all seeds' losses, and scalars (n,)."""
 
     @abstractmethod
-    def weights(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
-        """Parameter name -> (value, last gradient) of one member, not copied."""
+    def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Copy state dicts of the seeds' GANs to the device; return parameters and buffers."""
 
-    def keep(self, members: Sequence[TrainState]) -> "Engine":
-        """An engine of the same kind that goes on with these members only."""
-        return type(self)(self.setup, members)
+    @abstractmethod
+    def _networks(self) -> dict[str, Tensor]:
+        """State dict of the GAN, of all seeds, not copied."""
+
+    @abstractmethod
+    def _join(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Copy one tensor per seed to the device, as one tensor of all seeds."""
+
+    @abstractmethod
+    def _slice(self, tensor: Tensor, index: int) -> Tensor:
+        """One seed's part of a tensor of all seeds."""
 
 
-def _in_full_precision(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(x.float() for x in inputs)
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """Have a network in evaluation mode and without gradients, and in training mode afterwards."""
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield network
+    finally:
+        network.train()
+
+
+def _normalize_in_float32(gan: nn.Module) -> None:
+    """Compute batch statistics in full precision, as their buffers are: vmap's batch norm mixes none."""
+    for module in gan.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.register_forward_pre_hook(lambda module, inputs: tuple(x.float() for x in inputs))
+
+
+def _has_shape_of(value: object, param: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.shape == param.shape

@@ -220,7 +220,7 @@ def test_a_checkpoint_with_a_payload_is_refused(run: Path, run_cli: Cli) -> None
     path = run / "checkpoint/step_00000003.pt"
     import hashlib
 
-    torch.save({"format": checkpoints.CHECKPOINT_FORMAT, "step": 3, "members": Payload()}, path)
+    torch.save({"format": checkpoints.CHECKPOINT_FORMAT, "step": 3, "states": Payload()}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(f"{path.name}.sha256").write_text(f"{digest}  {path.name}\n")
     code, _, err = run_cli("train", *TINY_POINTS, *(o for o in FEW if "steps" not in o), "steps=5")

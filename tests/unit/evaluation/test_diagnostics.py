@@ -21,7 +21,15 @@ from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
-from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, play, train
+from tests.helpers.experiments import (
+    TINY_IMAGES,
+    TINY_POINTS,
+    assembled,
+    choices,
+    composed,
+    take_steps,
+    train,
+)
 
 FUNCTIONS = {
     "relu": nn.ReLU(),
@@ -263,12 +271,12 @@ def test_data_gradient_of_a_linear_discriminator_is_its_weight() -> None:
 
 
 @pytest.mark.parametrize("model", choices("model"))
-@pytest.mark.parametrize("engine", ["side_by_side", "stacked"])
+@pytest.mark.parametrize("engine", ["sequential", "vmap"])
 def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: str) -> None:
     tiny = TINY_POINTS if model in ("mlp", "pacgan") else TINY_IMAGES
     experiment = assembled(*tiny, f"model={model}", f"engine={engine}", "seeds=2", "activation=prelu")
-    play(experiment, 1)
-    before = [m.networks for m in experiment.engine.members()]
+    take_steps(experiment, 1)
+    before = [m.networks for m in experiment.engine.states()]
     torch.manual_seed(3)
     noise = torch.get_rng_state()
     assert experiment.probe is not None
@@ -278,7 +286,7 @@ def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: st
         for diagnostic in experiment.diagnostics.values():
             found |= diagnostic(look)
     assert torch.equal(torch.get_rng_state(), noise)
-    for old, new in zip(before, experiment.engine.members(), strict=True):
+    for old, new in zip(before, experiment.engine.states(), strict=True):
         assert all(
             torch.equal(old.networks[n] if hasattr(old, "networks") else old[n], t)
             for n, t in new.networks.items()

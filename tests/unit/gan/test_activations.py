@@ -13,8 +13,16 @@ from torch import Tensor, nn
 from torch.func import grad, vmap
 from torch.nn.functional import elu
 
-from gan_lab.gan.activations import ShiftedSoftplus, Snake, activation_sites
-from gan_lab.gan.models import dcgan, mlp, resnet
+from gan_lab.gan import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    ResNetGenerator,
+    ShiftedSoftplus,
+    Snake,
+)
+from gan_lab.gan.activations import activation_sites
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import choices
@@ -178,11 +186,11 @@ def test_sites_are_what_is_stored_as_activation() -> None:
 def test_networks_have_a_fresh_activation_at_every_site() -> None:
     slope = partial(nn.PReLU)
     networks = {
-        mlp.Generator(3, (1, 8, 8), slope, width=4, depth=3): 3,
-        mlp.Discriminator((2,), slope, width=4, depth=2): 2,
-        dcgan.Generator(3, (1, 16, 16), slope, width=2): 2,
-        dcgan.Discriminator((1, 16, 16), slope, width=2): 2,
-        resnet.Generator(3, (1, 8, 8), slope, width=2): 3,
+        MLPGenerator(3, (1, 8, 8), slope, width=4, depth=3): 3,
+        MLPDiscriminator((2,), slope, width=4, depth=2): 2,
+        DCGANGenerator(3, (1, 16, 16), slope, width=2): 2,
+        DCGANDiscriminator((1, 16, 16), slope, width=2): 2,
+        ResNetGenerator(3, (1, 8, 8), slope, width=2): 3,
     }
     for network, number in networks.items():
         sites = activation_sites(network)

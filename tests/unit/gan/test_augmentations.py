@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 from torch.func import vmap
 
+from gan_lab.config.build import build_or_default
 from gan_lab.gan.augmentations import Augmentation, DiffAugment, Flip, NoAugmentation
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
@@ -20,18 +20,20 @@ SHAPES = [(1, 8, 8), (3, 8, 8), (3, 16, 12), (2, 7, 7), (1, 28, 28)]
 
 
 def build(name: str) -> Augmentation:
-    augmentation: Augmentation = instantiate(OmegaConf.load(config_dir() / "augmentation" / f"{name}.yaml"))
+    """Make an entry, as a run does: an empty one is no augmentation."""
+    cfg = OmegaConf.create({"augmentation": OmegaConf.load(config_dir() / "augmentation" / f"{name}.yaml")})
+    augmentation: Augmentation = build_or_default(cfg, "augmentation", NoAugmentation())
     return augmentation
 
 
 def images(shape: tuple[int, ...], number: int = 12, seed: int = 0) -> tuple[Tensor, Tensor]:
     stream = torch.Generator().manual_seed(seed)
     x = torch.rand(number, *shape, generator=stream, dtype=torch.float64) * 2 - 1
-    return x, torch.rand(number, DiffAugment.uniforms, generator=stream, dtype=torch.float64)
+    return x, torch.rand(number, DiffAugment.num_rand, generator=stream, dtype=torch.float64)
 
 
 def looped(x: np.ndarray, u: np.ndarray, color: bool, translation: bool, cutout: bool) -> np.ndarray:
-    """One image (C, H, W), one row of seven uniforms."""
+    """One image (C, H, W), one row of seven draws."""
     channels, height, width = x.shape
     x = x.copy()
     if color:
@@ -87,7 +89,7 @@ def test_diffaugment_is_the_plain_loop(shape: tuple[int, ...], switches: tuple[b
 
 @pytest.mark.parametrize("end", [0.0, 1 - 2**-24])
 @pytest.mark.parametrize("size", [7, 8, 16, 64, 65])
-def test_the_ends_of_the_uniforms_stay_inside(end: float, size: int) -> None:
+def test_the_ends_of_the_draws_stay_inside(end: float, size: int) -> None:
     """Rounding in float32 must not reach the first shift or square beyond the range."""
     x = torch.ones(1, 1, size, size)
     u = torch.full((1, 7), end, dtype=torch.float32)
@@ -96,7 +98,7 @@ def test_the_ends_of_the_uniforms_stay_inside(end: float, size: int) -> None:
         torch.testing.assert_close(DiffAugment(*switches).real(x, u)[0], torch.from_numpy(expected).float())
 
 
-def test_neutral_uniforms_leave_images_as_they_are() -> None:
+def test_neutral_draws_leave_images_as_they_are() -> None:
     x, _ = images((3, 16, 16))
     neutral = torch.full((12, 7), 0.5, dtype=torch.float64)
     torch.testing.assert_close(DiffAugment(cutout=False).real(x, neutral), x)
@@ -167,7 +169,7 @@ def test_every_entry_keeps_shape_and_dtype_and_leaves_its_input_alone(name: str)
     augmentation = build(name)
     for shape in SHAPES:
         x = images(shape)[0].float()
-        u = torch.rand(12, augmentation.uniforms)
+        u = torch.rand(12, augmentation.num_rand)
         before, numbers = x.clone(), u.clone()
         for out in (augmentation.real(x, u), augmentation.fake(x, u)):
             assert (out.shape, out.dtype) == (x.shape, x.dtype)
@@ -182,7 +184,7 @@ def test_every_entry_keeps_shape_and_dtype_and_leaves_its_input_alone(name: str)
 def test_many_seeds_at_once_are_each_alone(name: str) -> None:
     augmentation = build(name)
     x = torch.stack([images((3, 8, 8), seed=seed)[0] for seed in range(3)])
-    u = torch.rand(3, 12, augmentation.uniforms, dtype=torch.float64)
+    u = torch.rand(3, 12, augmentation.num_rand, dtype=torch.float64)
     for method in (augmentation.real, augmentation.fake):
         alone = torch.stack([method(a, b) for a, b in zip(x, u, strict=True)])
         torch.testing.assert_close(vmap(method)(x, u), alone)
@@ -193,7 +195,7 @@ def test_points_are_refused_by_name(augmentation: Any) -> None:
     name = type(augmentation).__name__.lower()
     sentence = rf"augmentation={name} works on images, not on points of shape \(2,\)"
     with pytest.raises(ConfigurationError, match=sentence):
-        augmentation.real(torch.zeros(4, 2), torch.zeros(4, augmentation.uniforms))
+        augmentation.real(torch.zeros(4, 2), torch.zeros(4, augmentation.num_rand))
 
 
 def test_nothing_is_done_to_points_by_default() -> None:

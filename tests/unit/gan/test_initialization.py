@@ -12,8 +12,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from gan_lab.gan import initialization as init
-from gan_lab.gan.models import dcgan, mlp, resnet
+from gan_lab.gan import DCGANDiscriminator, MaxoutDiscriminator, ResNetDiscriminator, initialization
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import choices
@@ -58,11 +57,11 @@ def std(weight: Tensor) -> float:
 
 @pytest.mark.parametrize("name", GAINS)
 def test_gains_are_those_of_the_table(name: str) -> None:
-    assert init.second_moment_gain(build_activation(name)) == pytest.approx(GAINS[name], abs=1e-3)
+    assert initialization.second_moment_gain(build_activation(name)) == pytest.approx(GAINS[name], abs=1e-3)
 
 
 def test_gains_that_have_a_closed_form() -> None:
-    gain = init.second_moment_gain
+    gain = initialization.second_moment_gain
     assert gain(nn.ReLU()) == pytest.approx(math.sqrt(2), rel=1e-8)
     for slope in (0.01, 0.2, 0.9):
         expected = math.sqrt(2 / (1 + slope**2))
@@ -83,7 +82,7 @@ def test_every_activation_has_a_gain_and_stays_as_it_was(name: str) -> None:
     z = torch.randn(2_000_000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         sampled = 1 / activation(z).double().square().mean().sqrt().item()
-    assert init.second_moment_gain(activation) == pytest.approx(sampled, rel=5e-3)
+    assert initialization.second_moment_gain(activation) == pytest.approx(sampled, rel=5e-3)
     assert activation.training
     assert all(p.requires_grad and p.dtype == torch.float32 for p in activation.parameters())
     for key, value in activation.state_dict().items():
@@ -113,7 +112,7 @@ class Applied(nn.Module):
 )
 def test_activations_without_a_gain_are_refused(activation: nn.Module, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        init.second_moment_gain(activation)
+        initialization.second_moment_gain(activation)
 
 
 def layers_of_all_kinds() -> nn.Sequential:
@@ -138,7 +137,7 @@ FANS = {0: 300.0, 2: 64 * 25.0, 3: 48 * 4.0, 5: 32 * 9.0, 7: 64 * 9.0}
 
 def test_fans_count_the_inputs_of_one_output() -> None:
     network = layers_of_all_kinds()
-    assert {k: init.fan_in(network[k]) for k in FANS} == FANS
+    assert {k: initialization.fan_in(network[k]) for k in FANS} == FANS
 
 
 def test_policies_draw_what_they_say() -> None:
@@ -152,7 +151,7 @@ def test_policies_draw_what_they_say() -> None:
     own = math.sqrt(2 / (1 + 0.25**2))
     expected: dict[Callable[..., float | None], tuple[dict[int, float], float | None]] = {
         build("dcgan"): (dict.fromkeys(FANS, 0.02), None),
-        partial(init.dcgan, std=0.1): (dict.fromkeys(FANS, 0.1), None),
+        partial(initialization.init_dcgan, std=0.1): (dict.fromkeys(FANS, 0.1), None),
         build("kaiming"): ({k: relu / fan**0.5 for k, fan in FANS.items()}, relu),
         build("matched"): ({k: (own if k else 1) / fan**0.5 for k, fan in FANS.items()}, own),
     }
@@ -165,7 +164,7 @@ def test_policies_draw_what_they_say() -> None:
 def test_kaiming_is_torchs_where_torch_counts_right() -> None:
     ours, theirs = nn.Conv2d(16, 8, 3, bias=False), nn.Conv2d(16, 8, 3, bias=False)
     torch.manual_seed(0)
-    init.kaiming(ours, None)
+    initialization.init_kaiming(ours, None)
     torch.manual_seed(0)
     nn.init.kaiming_normal_(theirs.weight, nonlinearity="relu")
     torch.testing.assert_close(ours.weight, theirs.weight)
@@ -184,7 +183,7 @@ def test_dcgan_draws_scales_around_one_and_no_other_policy_touches_them() -> Non
 
 def test_orthogonal_matrices_are_orthogonal() -> None:
     network = nn.Sequential(nn.Linear(30, 20), nn.Conv2d(4, 50, 3))
-    assert init.orthogonal(network, None, gain=1.5) == 1.5
+    assert initialization.init_orthogonal(network, None, gain=1.5) == 1.5
     wide, tall = (layer.weight.detach().flatten(1) for layer in network)
     torch.testing.assert_close(wide @ wide.T, 1.5**2 * torch.eye(20), atol=1e-5, rtol=0)
     torch.testing.assert_close(tall.T @ tall, 1.5**2 * torch.eye(36), atol=1e-5, rtol=0)
@@ -231,7 +230,7 @@ def test_matched_keeps_the_second_moment_through_depth(name: str) -> None:
         network = nn.Sequential(
             *(nn.Sequential(nn.Linear(512, 512), build_activation(name)) for _ in range(8))
         )
-        init.matched(network, activation)
+        initialization.init_matched(network, activation)
         x = torch.randn(64, 512)
         with torch.no_grad():
             for block in network:
@@ -246,7 +245,7 @@ def test_one_initialization_for_all_does_not() -> None:
     """What the policy is for: under the usual N(0, 0.02) a signal dies within eight layers, f aside."""
     torch.manual_seed(0)
     network = nn.Sequential(*(nn.Sequential(nn.Linear(512, 512), nn.Tanh()) for _ in range(8)))
-    init.dcgan(network, nn.Tanh())
+    initialization.init_dcgan(network, nn.Tanh())
     with torch.no_grad():
         assert network(torch.randn(64, 512)).square().mean() < 1e-4
 
@@ -264,7 +263,7 @@ def test_one_initialization_for_all_does_not() -> None:
 )
 def test_convolutions_of_both_kinds_keep_the_second_moment(layer: nn.Module) -> None:
     torch.manual_seed(0)
-    assert init.matched(nn.Sequential(layer), None) == 1.0
+    assert initialization.init_matched(nn.Sequential(layer), None) == 1.0
     flat = isinstance(layer, nn.ConvTranspose1d)
     x = torch.randn(16, 96, 16) if flat else torch.randn(16, 96, 16, 16)
     with torch.no_grad():
@@ -278,7 +277,7 @@ def test_a_stack_of_transposed_convolutions_keeps_the_second_moment(name: str) -
     torch.manual_seed(0)
     sites = [nn.Sequential(nn.ConvTranspose2d(256, 256, 2, 2), build_activation(name)) for _ in range(5)]
     network = nn.Sequential(*sites)
-    init.matched(network, build_activation(name))
+    initialization.init_matched(network, build_activation(name))
     x = torch.randn(16, 256, 1, 1)
     with torch.no_grad():
         for site in sites:
@@ -289,11 +288,11 @@ def test_a_stack_of_transposed_convolutions_keeps_the_second_moment(name: str) -
 
 def test_matched_gives_one_where_the_input_is_not_an_activation() -> None:
     torch.manual_seed(0)
-    network = resnet.Discriminator((3, 32, 32), nn.Tanh, width=32, normalization="none")
-    gain = init.matched(network, nn.Tanh())
+    network = ResNetDiscriminator((3, 32, 32), nn.Tanh, width=32, normalization="none")
+    gain = initialization.init_matched(network, nn.Tanh())
     assert gain == pytest.approx(1.5925, abs=1e-3)
     ratios = {
-        name: std(module.weight) * math.sqrt(init.fan_in(module)) / gain
+        name: std(module.weight) * math.sqrt(initialization.fan_in(module)) / gain
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 800
     }
@@ -304,21 +303,21 @@ def test_matched_gives_one_where_the_input_is_not_an_activation() -> None:
 
 
 def test_matched_gives_one_to_networks_without_that_activation() -> None:
-    for network in (mlp.MaxoutDiscriminator((2,), width=64), nn.Linear(64, 64)):
+    for network in (MaxoutDiscriminator((2,), width=64), nn.Linear(64, 64)):
         torch.manual_seed(0)
-        assert init.matched(network, nn.LeakyReLU(0.2)) == 1.0
+        assert initialization.init_matched(network, nn.LeakyReLU(0.2)) == 1.0
         layers = [m for m in network.modules() if isinstance(m, nn.Linear) and m.weight.numel() > 2000]
         assert layers
         for layer in layers:
             assert std(layer.weight) == pytest.approx(1 / math.sqrt(layer.in_features), rel=0.05)
-    assert init.matched(nn.Linear(4, 4), None) == 1.0
+    assert initialization.init_matched(nn.Linear(4, 4), None) == 1.0
 
 
 @pytest.mark.parametrize("wrap", [spectral_norm, weight_norm])
 def test_parametrised_layers_get_the_drawn_weight(wrap: Callable[[nn.Module], nn.Module]) -> None:
     network = nn.Sequential(nn.Linear(200, 100), wrap(nn.Linear(200, 100)))
     torch.manual_seed(0)
-    init.dcgan(network, None)
+    initialization.init_dcgan(network, None)
     held = network[1].parametrizations.weight
     weight = held.original if wrap is spectral_norm else network[1].weight
     assert std(weight) == pytest.approx(0.02, rel=0.03)
@@ -327,8 +326,8 @@ def test_parametrised_layers_get_the_drawn_weight(wrap: Callable[[nn.Module], nn
 
 def test_our_spectral_norm_knows_its_new_weight() -> None:
     torch.manual_seed(0)
-    network = dcgan.Discriminator((1, 16, 16), nn.ReLU, width=32, normalization="spectral").eval()
-    init.dcgan(network, nn.ReLU())
+    network = DCGANDiscriminator((1, 16, 16), nn.ReLU, width=32, normalization="spectral").eval()
+    initialization.init_dcgan(network, nn.ReLU())
     norms = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -344,7 +343,7 @@ def test_other_scales_are_refused_before_anything_is_drawn(value: Any) -> None:
     network = nn.Linear(3, 3)
     before = network.weight.clone()
     with pytest.raises(ConfigurationError, match="std must be a number above 0, got"):
-        init.dcgan(network, None, std=value)
+        initialization.init_dcgan(network, None, std=value)
     with pytest.raises(ConfigurationError, match="gain must be a number above 0, got"):
-        init.orthogonal(network, None, gain=value)
+        initialization.init_orthogonal(network, None, gain=value)
     assert torch.equal(network.weight, before)

@@ -10,10 +10,9 @@ from torch.nn.utils import parametrizations, parametrize
 from torch.testing import assert_close
 
 from gan_lab.config.build import build
+from gan_lab.gan import MaxoutDiscriminator, ResNetDiscriminator, ResNetGenerator
 from gan_lab.gan.activations import activation_sites
-from gan_lab.gan.models import resnet
 from gan_lab.gan.models.layers import SpectralNorm, num_upsamples
-from gan_lab.gan.models.mlp import MaxoutDiscriminator
 from gan_lab.gan.steps import no_buffer_updates
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import choices, composed
@@ -131,7 +130,7 @@ def test_other_shapes_are_refused_in_a_sentence(model: str, shape: tuple[int, ..
     ("override", "sentence"),
     [
         ("model.generator.width=0", "model.generator: width must be a whole number of at least 1, got 0"),
-        ("model.generator.depth=-1", "model.generator: depth must be a whole number of at least 1, got -1"),
+        ("model.generator.depth=-1", "model.generator: depth must be a whole number from 1 to 1000, got -1"),
         ("model.latent_size=0", "latent_size must be a whole number of at least 1, got 0"),
         ("model.generator.normalization=bach", "normalization must be one of none, .*, got 'bach'"),
         (
@@ -254,11 +253,11 @@ def test_residual_inputs_stay_intact(inplace: bool) -> None:
     def activation() -> nn.Module:
         return nn.ReLU(inplace=inplace)
 
-    pair = (
-        resnet.Generator(5, IMAGE, activation, width=4, normalization="none"),
-        resnet.Discriminator(IMAGE, activation, width=4, normalization="none"),
+    networks = (
+        ResNetGenerator(5, IMAGE, activation, width=4, normalization="none"),
+        ResNetDiscriminator(IMAGE, activation, width=4, normalization="none"),
     )
-    for network, x in zip(pair, inputs(IMAGE), strict=True):
+    for network, x in zip(networks, inputs(IMAGE), strict=True):
         given: list[tuple[Tensor, Tensor]] = []
         intact: list[bool] = []
         for block in network.blocks:

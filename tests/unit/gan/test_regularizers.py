@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from gan_lab.config.build import build_or_default
 from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty, NoPenalty, Regularizer
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
@@ -19,7 +19,9 @@ NAMES = choices("regularizer")
 
 
 def build(name: str) -> Regularizer:
-    regularizer: Regularizer = instantiate(OmegaConf.load(config_dir() / "regularizer" / f"{name}.yaml"))
+    """Make an entry, as a run does: an empty one is no penalty."""
+    cfg = OmegaConf.create({"regularizer": OmegaConf.load(config_dir() / "regularizer" / f"{name}.yaml")})
+    regularizer: Regularizer = build_or_default(cfg, "regularizer", NoPenalty())
     return regularizer
 
 
@@ -147,12 +149,12 @@ def test_many_seeds_at_once_are_each_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_entry_says_how_many_uniforms_it_needs(name: str) -> None:
+def test_every_entry_says_how_many_draws_it_needs(name: str) -> None:
     regularizer = build(name)
     real, fake, _ = data()
-    u = torch.rand(6, regularizer.uniforms, dtype=torch.float64)
+    u = torch.rand(6, regularizer.num_rand, dtype=torch.float64)
     assert regularizer(network(), real, fake, u).item() >= 0
-    assert regularizer.uniforms == (1 if name == "gradient_penalty" else 0)
+    assert regularizer.num_rand == (1 if name == "gradient_penalty" else 0)
 
 
 def test_no_penalty_is_zero_and_a_weight_of_zero_too() -> None:

@@ -12,7 +12,6 @@ from gan_lab.runs.folder import lock_run
 from gan_lab.utils.errors import GanLabError
 from tests.helpers.experiments import TINY_POINTS, train
 
-CPU = torch.device("cpu")
 IDENTITY = "0f" * 32
 
 
@@ -30,11 +29,11 @@ def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
         "step_00000003.pt",
         "step_00000003.pt.sha256",
     ]
-    content = checkpoints.load_latest(folder, CPU, IDENTITY)
+    content = checkpoints.load_latest(folder, IDENTITY)
     assert content is not None
     assert content["step"] == 3
     assert content["weights"][0].tolist() == [3, 3, 3]
-    assert checkpoints.load_latest(tmp_path / "nothing", CPU, IDENTITY) is None
+    assert checkpoints.load_latest(tmp_path / "nothing", IDENTITY) is None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "without sum"])
@@ -50,7 +49,7 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(
     if damage == "without sum":
         (folder / "step_00000002.pt.sha256").unlink()
     with caplog.at_level(logging.WARNING):
-        content = checkpoints.load_latest(folder, CPU, IDENTITY)
+        content = checkpoints.load_latest(folder, IDENTITY)
     assert content is not None
     assert content["step"] == 1
     assert "step_00000002.pt is damaged" in caplog.text
@@ -65,7 +64,7 @@ def test_a_format_that_is_not_understood_is_refused(
         folder = saved(tmp_path / "checkpoint", 1)
     sentence = rf"{age} version of gan-lab \(format {number}; this one reads format 2\): rerun=true starts"
     with pytest.raises(GanLabError, match=sentence):
-        checkpoints.load_latest(folder, CPU, IDENTITY)
+        checkpoints.load_latest(folder, IDENTITY)
 
 
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_to_the_same_bits() -> None:

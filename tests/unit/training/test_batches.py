@@ -53,8 +53,10 @@ def test_every_epoch_shows_every_sample_once_and_in_a_new_order() -> None:
     assert torch.equal(generator.real[0], expected[1])
 
 
-def test_latents_are_standard_normal_and_turns_have_their_own() -> None:
-    batches = assembled(*TINY_POINTS, "batch_size=2000", "model.latent_size=16", "seeds=2").batches
+def test_latents_are_standard_normal_and_every_step_has_its_own() -> None:
+    batches = assembled(
+        *TINY_POINTS, "dataset.size=2000", "batch_size=2000", "model.latent_size=16", "seeds=2"
+    ).batches
     (discriminator,), generator = batches(0)
     z = discriminator.latent
     assert z.shape == (2, 2000, 16)
@@ -79,11 +81,11 @@ def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch
 
     monkeypatch.setattr(type(ahead.data), "is_offloaded", True)
     monkeypatch.setattr(type(ahead.data), "fetch", noted)
-    for step, (turns, last) in zip(steps, expected, strict=True):
+    for step, (discriminator, last) in zip(steps, expected, strict=True):
         if step == 7:
-            ahead.keep([0, 1, 2])
+            ahead.select([0, 1, 2])
         found, final = ahead(step)
-        for ours, theirs in zip([*found, final], [*turns, last], strict=True):
+        for ours, theirs in zip([*found, final], [*discriminator, last], strict=True):
             for a, b in zip(ours, theirs, strict=True):
                 assert torch.equal(a, b)
     assert any(name.startswith("data") for name in threads)

@@ -1,0 +1,109 @@
+"""An engine trains all seeds of a run, one group of seeds after the other."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gan_lab.gan.steps import PLAYERS, Batch, Scalars
+from gan_lab.training.engines.base import EngineConfig, SeedGroup
+from gan_lab.training.engines.cuda_graph import CudaGraphStep, Step
+from gan_lab.training.engines.single import SingleSeed
+from gan_lab.training.engines.state import TrainState
+from gan_lab.training.engines.vmapped import VmappedSeeds
+
+_log = logging.getLogger(__name__)
+
+GROUPS: dict[str, type[SeedGroup]] = {"sequential": SingleSeed, "vmap": VmappedSeeds}
+EXECUTIONS: dict[str, Callable[[Step], Step]] = {"eager": lambda step: step, "cuda_graph": CudaGraphStep}
+
+
+class Engine:
+    """All S seeds of a run in training; batches, scalars and samples have a leading dimension S.
+
+    Groups hold the states of their seeds and know how to update them; ``config.execution`` decides how such
+    an update is called. Weights and optimizer states of all seeds are always in memory; what a forward pass
+    keeps for the backward pass, by far the largest part with images, is there for one group at a time.
+    """
+
+    def __init__(self, config: EngineConfig, states: Sequence[TrainState]) -> None:
+        self.config, self.seeds = config, [state.seed for state in states]
+        self.group_size = _group_size(config, len(states))
+        starts = range(0, len(states), self.group_size)
+        make = GROUPS[config.engine]
+        self.groups = [make(config, states[k : k + self.group_size]) for k in starts]
+        self.steps: dict[str, list[Step]] = {
+            player: [EXECUTIONS[config.execution](partial(group.update, player)) for group in self.groups]
+            for player in PLAYERS
+        }
+
+    def discriminator_step(self, batch: Batch) -> Scalars:
+        """One optimizer step of every seed's discriminator; scalars are (S,)."""
+        return self.update("discriminator", batch)
+
+    def generator_step(self, batch: Batch) -> Scalars:
+        """One optimizer step of every seed's generator, whose average follows; scalars are (S,)."""
+        return self.update("generator", batch)
+
+    def update(self, player: str, batch: Batch) -> Scalars:
+        """One optimizer step of ``player`` for every seed; scalars are (S,)."""
+        steps = self.steps[player]
+        if len(steps) == 1:
+            return steps[0](batch)
+        parts = zip(*(torch.split(part, self.group_size) for part in batch), strict=True)
+        scalars = [step(Batch(*part)) for step, part in zip(steps, parts, strict=True)]
+        return {name: torch.cat([values[name] for values in scalars]) for name in scalars[0]}
+
+    def generate(self, latent: Tensor) -> Tensor:
+        """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged if an average is kept."""
+        parts = torch.split(latent, self.group_size)
+        return torch.cat([group.generate(z) for group, z in zip(self.groups, parts, strict=True)])
+
+    def states(self) -> list[TrainState]:
+        """Copy the state of every seed, on the training device."""
+        return [state for group in self.groups for state in group.states()]
+
+    def select(self, states: Sequence[TrainState]) -> "Engine":
+        """Make an engine of the same kind that trains these states only."""
+        return Engine(self.config, states)
+
+    def all_finite(self) -> list[bool]:
+        """Whether all numbers in each seed's networks are finite; waits for the device once."""
+        finite: list[bool] = torch.cat([group.all_finite() for group in self.groups]).tolist()
+        return finite
+
+    def state(self, index: int) -> dict[str, Tensor]:
+        """State dict of one seed's GAN, not copied."""
+        return self.groups[index // self.group_size].state(index % self.group_size)
+
+    def parameters_and_grads(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """Map parameter name -> (value, last gradient) of one seed, not copied."""
+        return self.groups[index // self.group_size].parameters_and_grads(index % self.group_size)
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """Every optimizer that takes steps, of all groups and both networks."""
+        return [optimizer for group in self.groups for optimizer in group.optimizers.values()]
+
+    @property
+    def description(self) -> str:
+        """For people: how the seeds are trained."""
+        words = f"{self.config.engine}, {self.config.execution}"
+        if self.config.engine == "vmap" and len(self.groups) > 1:
+            words += f", {len(self.groups)} groups of at most {self.group_size} seeds"
+        return words
+
+
+def _group_size(config: EngineConfig, num_seeds: int) -> int:
+    if config.engine == "sequential":
+        return 1
+    limit = config.max_concurrent_seeds
+    if limit is None or limit >= num_seeds:
+        return num_seeds
+    _log.warning(
+        "%d seeds do not fit into memory at once: they are trained in groups of %d", num_seeds, limit
+    )
+    return limit
