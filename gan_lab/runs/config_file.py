@@ -1,12 +1,11 @@
 """``config.yaml``, the resolved configuration of a run, and Hydra's record beside it. Imports no torch."""
 
-import io
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab.runs.naming import to_plain
 from gan_lab.utils.errors import GanLabError
@@ -14,6 +13,19 @@ from gan_lab.utils.files import atomic_write
 
 CONFIG = "config.yaml"
 _MAX_SIZE = 2**20  # bytes; gan-lab's own files have a few thousand
+_TIMESTAMP, _FLOAT = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as OmegaConf reads it, six times as fast: 1e-4 is a number, and a date is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 def write_config(folder: Path, cfg: DictConfig) -> None:
@@ -47,13 +59,11 @@ def _read_yaml(path: Path) -> Any:
             raise GanLabError(f"{path} is too long to be a run's configuration")
         text = path.read_text(encoding="utf-8")
         # A few nested aliases make billions of nodes, and a list can hold itself; gan-lab writes none.
-        if "*" in text and any(
-            isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)
-        ):
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
             raise GanLabError(f"{path} has YAML aliases, and gan-lab writes none")
-        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
+        return yaml.load(text, Loader=_Loader)
     except OSError as error:
         raise GanLabError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise GanLabError(f"{path} is damaged: {first}") from error

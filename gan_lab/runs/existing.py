@@ -15,6 +15,9 @@ from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import relative
 
 _MAX_SHOWN = 4
+# Watched keys that can still be changed for weights that are trained.
+_EVALUATE_FLAGS = {"features": "--features", "metric": "--metric", "metrics.samples": "--samples"}
+_REPORT_FLAGS = {"report.primary": "--primary", "report.reference": "--reference"}
 
 
 def existing_status(cfg: DictConfig, folder: Path) -> Status | None:
@@ -93,12 +96,12 @@ def describe_differences(differences: Mapping[str, str], folder: Path, subject: 
     if len(differences) > len(shown):
         shown.append(f"{len(differences) - len(shown)} more")
     listed = f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
-    ways, groups = [], {key.partition(".")[0] for key in differences}
-    if groups & {"metric", "features"} or "metrics.samples" in differences:
+    ways = []
+    if flags := [flag for key, flag in _EVALUATE_FLAGS.items() if key in differences]:
         path = shlex.quote(str(relative(folder)))
-        ways.append(f"gan-lab evaluate {path} with --features, --metric or --samples measures otherwise")
-    if "report" in groups:
-        ways.append("gan-lab report takes --primary and --reference")
+        ways.append(f"gan-lab evaluate {path} measures again ({', '.join(flags)})")
+    if flags := [flag for key, flag in _REPORT_FLAGS.items() if key in differences]:
+        ways.append(f"gan-lab report takes {' and '.join(flags)}")
     return f"{subject} trained with {listed}: {', '.join([*ways, 'rerun=true trains again'])}"
 
 

@@ -60,17 +60,14 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def run_name(cfg: DictConfig, overrides: Iterable[str]) -> str:
-    """Return a folder name: the overrides as far as they are readable, and eight digits of the identity."""
-    shown = sorted({override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
-    readable = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(shown))[:_MAX_NAME_LENGTH].strip(".-,")
-    return f"{readable or 'defaults'}-{identity(cfg)[:8]}"
-
-
 def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
-    """Return the name of this configuration's folder in a study, whatever words asked for it first."""
-    existing = sorted(study.glob(f"*-{identity(cfg)[:8]}")) if study.is_dir() else []
-    return existing[0].name if existing else run_name(cfg, overrides)
+    """Return the name of a run's folder in a study: readable words, and eight digits of its identity.
+
+    The words are those that asked for it first; only the digits tell whether the study has it.
+    """
+    digits = identity(cfg)[:8]
+    existing = sorted(study.glob(f"*-{digits}")) if study.is_dir() else []
+    return existing[0].name if existing else f"{_readable(overrides)}-{digits}"
 
 
 def study_folder(cfg: DictConfig) -> Path:
@@ -92,6 +89,13 @@ def without_empty(value: Any) -> Any:
     if isinstance(value, list):
         return [without_empty(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _readable(overrides: Iterable[str]) -> str:
+    """Return overrides as a part of a file name, without those that make no other run."""
+    shown = sorted({override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
+    words = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(shown))[:_MAX_NAME_LENGTH].strip(".-,")
+    return words or "defaults"
 
 
 def _key_of(override: str) -> str:

@@ -5,17 +5,26 @@ is still alive. Imports no torch.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from gan_lab.config.schema import check
-from gan_lab.runs.existing import existing_status, is_done
+from gan_lab.runs.existing import (
+    describe_differences,
+    existing_status,
+    is_done,
+    readable_status,
+    watched_differences,
+)
 from gan_lab.runs.log import LOG
-from gan_lab.runs.naming import task_config
+from gan_lab.runs.naming import task_config, to_plain
+from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
 from gan_lab.utils.text import format_duration, format_table, plural
@@ -31,7 +40,7 @@ class SweepJob:
 
     initial_status: when the sweep began, None if there was no run; reason: why it failed; crashes: how often
     the process that trained it has died; elsewhere: another process trains it, such as the same sweep in
-    another terminal.
+    another terminal; watched: see `gan_lab.runs.existing.watched_differences`.
     """
 
     overrides: list[str]
@@ -41,21 +50,26 @@ class SweepJob:
     reason: str = ""
     crashes: int = 0
     elsewhere: bool = False
+    watched: dict[str, str] = field(default_factory=dict)
 
     def status(self) -> Status | None:
-        """Read the run's status, None if it has not begun."""
+        """Read the run's status, None if it has not begun, or if the status cannot be read."""
+        return readable_status(self.folder)
+
+    def failure(self) -> str:
+        """Say why the run failed, or why its status cannot be read; empty if neither is so."""
         try:
-            return Status.load(self.folder)
+            Status.load(self.folder)
         except GanLabError as error:
-            self.reason = self.reason or str(error)
-            return None
+            return self.reason or str(error)
+        return self.reason
 
     def outcome(self) -> str:
         """Say it in a word or two: skipped, finished, resumed, diverged, failed, interrupted, pending, ..."""
         status = self.status()
         if self.elsewhere:
             return "trained elsewhere"
-        if self.reason:
+        if self.failure():
             return "failed"
         if self.done:
             return "skipped"
@@ -105,18 +119,30 @@ def table(jobs: Sequence[SweepJob]) -> str:
     lines = ["", *format_table(rows, left=(0, 1))]
     for job in jobs:
         if job.outcome() == "failed":
-            lines += ["", f"failed: {job.folder.name}", f"  {job.reason}"]
-            if (job.folder / LOG).exists() and str(LOG) not in job.reason:
+            lines += ["", f"failed: {job.folder.name}", f"  {job.failure()}"]
+            if (job.folder / LOG).exists() and str(LOG) not in job.failure():
                 lines.append(f"  full log: {job.folder / LOG}")
     study = jobs[0].folder.parent
     totals = ", ".join(f"{count} {word}" for word, count in Counter(job.outcome() for job in jobs).items())
     lines += ["", f"{plural(len(jobs), 'run')} in {study}: {totals}", f"  report   gan-lab report '{study}'"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  note     {note}" for note in _notes(jobs, study))])
+
+
+def _notes(jobs: Sequence[SweepJob], study: Path) -> Iterator[str]:
+    """Say which runs were watched otherwise than was asked for, in one sentence per set of differences."""
+    groups: dict[tuple[tuple[str, str], ...], list[SweepJob]] = {}
+    for job in jobs:
+        if job.watched:
+            groups.setdefault(tuple(job.watched.items()), []).append(job)
+    for differences, group in groups.items():
+        subject = f"{group[0].folder.name} was" if len(group) == 1 else f"{len(group)} runs were"
+        yield describe_differences(dict(differences), study, subject)
 
 
 def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
     """Compose and check all combinations; those that ask for the same run become one job."""
     jobs: dict[Path, SweepJob] = {}
+    configs: dict[Path, Mapping[str, Any]] = {}
     for overrides in combinations:
         composed = compose(list(overrides))
         cfg = task_config(composed)
@@ -124,7 +150,13 @@ def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Sweep
         folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
         status = None if cfg.rerun else existing_status(cfg, folder)
         done = status is not None and is_done(cfg, status)
-        jobs.setdefault(folder, SweepJob(list(overrides), folder, status, done))
+        if folder not in jobs:
+            jobs[folder] = SweepJob(list(overrides), folder, status, done)
+            configs[folder] = to_plain(cfg)
+            if done:
+                with suppress(GanLabError):  # gan-lab report names what is corrupt
+                    configs[folder] = Run.load(folder).config
+        jobs[folder].watched |= watched_differences(cfg, configs[folder])
     return list(jobs.values())
 
 
