@@ -1,26 +1,25 @@
 """torchvision's data sets as tensors, downloaded on first use."""
 
-import contextlib
 import inspect
-import io
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
 from gan_lab.datasets.base import Dataset, Images, check_size, hash_content
-from gan_lab.datasets.image_folder import cached_images
+from gan_lab.datasets.decode import Decoder
+from gan_lab.datasets.downloads import downloaded
+from gan_lab.datasets.files import FolderListing
+from gan_lab.datasets.image_cache import cached_images
 from gan_lab.utils.checks import check_choice, check_int
-from gan_lab.utils.errors import DataError, summarize_exception
-from gan_lab.utils.files import connect_timeout
 from gan_lab.utils.memory import require_memory
-from gan_lab.utils.paths import cache_dir, data_dir
+from gan_lab.utils.paths import data_dir
 from gan_lab.utils.seeding import stream
 
 OTHER = {"train": "test", "test": "train"}
@@ -42,7 +41,7 @@ def load_torchvision(
     which = (
         {"split": split} if "split" in inspect.signature(dataset).parameters else {"train": split == "train"}
     )
-    found = _downloaded(dataset, name, _root(root), **which)
+    found = downloaded(dataset, name, _root(root), **which)
     data = torch.as_tensor(np.asarray(found.data))
     if data.dim() == 3:
         data = data[:, None]
@@ -129,40 +128,12 @@ def load_celeba(
 
     check_size(size)
     _check(size, split)
-    found = _downloaded(CelebA, name, _root(root), split=split)
+    found = downloaded(CelebA, name, _root(root), split=split)
     folder = Path(found.root).absolute() / found.base_folder / "img_align_celeba"
     files = [folder / file for file in found.filename]
     held_out = partial(load_celeba, name, size, OTHER[split], root)
-    return Images(
-        cached_images(folder, files, size=size, channels=3, part=split), name=name, held_out=held_out
-    )
-
-
-def _downloaded(dataset: Callable[..., Any], name: str, root: Path, **which: Any) -> Any:
-    """The torchvision data set; its progress goes to the terminal, its failures become one sentence."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            try:
-                # What is there already needs no network, and no folder that can be written.
-                return dataset(root=str(root), download=False, **which)
-            except RuntimeError:
-                # Jobs of a sweep that start together download once: torchvision looks again inside the lock.
-                with _one_at_a_time(getattr(dataset, "__name__", name)), connect_timeout():
-                    return dataset(root=str(root), download=True, **which)
-    except Exception as error:  # files and networks fail in every way: URLError, BadZipFile, ...
-        raise DataError(
-            f"dataset={name} cannot be read from {root} or downloaded to it "
-            f"({summarize_exception(error, bare=True)}): "
-            "put its files there as torchvision lays them out, or set dataset.root to where they are"
-        ) from error
-
-
-@contextlib.contextmanager
-def _one_at_a_time(name: str) -> Iterator[None]:
-    folder = cache_dir() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
-        yield
+    cache = cached_images(folder, FolderListing(files, Counter()), Decoder(size, channels=3), part=split)
+    return Images(cache.images, name=name, held_out=held_out, fingerprint=cache.fingerprint)
 
 
 def _root(given: str | None) -> Path:

@@ -1,6 +1,7 @@
 """torchvision's data sets, read from small files of their true formats; no test uses the network."""
 
 import hashlib
+import importlib.util
 import pickle
 import socket
 import threading
@@ -19,13 +20,14 @@ from torchvision.datasets import utils
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Images
+from gan_lab.datasets.image_folder import load_image_folder
 from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
 from gan_lab.utils import files
 from gan_lab.utils.errors import ConfigurationError, DataError
 from gan_lab.utils.paths import cache_dir
 from tests.helpers.experiments import composed
 
-MNIST_HERE = Path(__file__).parents[2] / "shared" / "data"
+MNIST_HERE = Path(__file__).parents[4] / "shared" / "data"
 FAMILY = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
 COUNTS = {"train": 30, "t10k": 20}
 
@@ -273,7 +275,8 @@ def test_a_failed_download_is_one_sentence(
     message = str(caught.value)
     assert message.startswith(f"dataset={name} cannot be read from {root} or downloaded to it (")
     assert "no network in tests" in message
-    assert "dataset.root" in message
+    assert "it looks for " in message
+    assert "put its files there as torchvision lays them out, or set dataset.root" in message
     assert "\n" not in message
     assert len(message) < 600
     assert capfd.readouterr() == ("", "")
@@ -343,3 +346,81 @@ def test_keys_are_checked_before_anything_is_downloaded(make: Any) -> None:
 def test_stacks_need_triples(triples: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^dataset\.triples must be a whole number of at least 1"):
         load_stacked_mnist(triples=triples)
+
+
+def test_files_that_lie_elsewhere_are_pointed_to(tmp_path: Path) -> None:
+    """One level too deep, one too high, and with the dots that another server gave them."""
+    make_mnist(tmp_path / "here")
+    raw = tmp_path / "here" / "MNIST" / "raw"
+    for root, place in (("here/MNIST", "here"), (".", "here"), ("here/other", "here")):
+        with pytest.raises(DataError) as caught:
+            load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path / root))
+        message = str(caught.value)
+        assert (
+            f"it looks for {tmp_path / root / 'MNIST' / 'raw' / 'train-images-idx3-ubyte'} and 3 more"
+            in message
+        )
+        assert f"near it there is {raw / 'train-images-idx3-ubyte'} and 3 more: " in message
+        assert message.endswith(f"set dataset.root={tmp_path / place}")
+
+    dotted = tmp_path / "dotted" / "MNIST" / "raw"
+    raw.rename(tmp_path / "raw")
+    dotted.parent.mkdir(parents=True)
+    (tmp_path / "raw").rename(dotted)
+    for file in list(dotted.iterdir()):
+        file.rename(file.with_name(file.name.replace("-idx", ".idx")))
+    with pytest.raises(DataError, match=r"near it there is .*\.idx3-ubyte and 3 more: move or rename them$"):
+        load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path / "dotted"))
+
+
+def test_a_failed_attempt_leaves_no_folders(tmp_path: Path) -> None:
+    for name in (*FAMILY, "cifar10", "svhn", "celeba"):
+        with pytest.raises(DataError):
+            entry(name, tmp_path / "new" / "root")
+        assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(DataError):
+        entry("mnist", tmp_path / "mine")
+    assert not list((tmp_path / "mine").iterdir())
+
+
+def test_faces_without_their_lists_are_a_folder_of_images(
+    celeba_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (celeba_root / "celeba").glob("*.txt"):
+        file.unlink()
+    # As Kaggle packs them.
+    images = celeba_root / "kaggle" / "img_align_celeba" / "img_align_celeba"
+    images.parent.mkdir(parents=True)
+    (celeba_root / "celeba" / "img_align_celeba").rename(images)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError) as caught:
+        load_celeba(root=str(celeba_root))
+    message = str(caught.value)
+    assert f"it looks for {celeba_root / 'celeba'}" in message
+    assert "pip install 'gan-lab[celeba]'" in message
+    assert f"are read by dataset=image_folder dataset.path={images}" in message
+    assert len(load_image_folder(str(images), size=16)) == 10
+
+
+def test_a_fingerprint_is_of_what_the_files_hold(tmp_path: Path) -> None:
+    make_mnist(tmp_path / "a")
+    make_mnist(tmp_path / "b")
+    a = load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path / "a"))
+    b = load_torchvision(datasets.MNIST, "other", root=str(tmp_path / "b"))
+    assert a.fingerprint == b.fingerprint
+    assert a.stamp is None
+    stacked = load_stacked_mnist(root=str(tmp_path / "a"), triples=50)
+    others = [
+        load_torchvision(datasets.MNIST, "mnist", size=16, root=str(tmp_path / "a")),
+        load_torchvision(datasets.MNIST, "mnist", split="test", root=str(tmp_path / "a")),
+        stacked,
+        load_stacked_mnist(root=str(tmp_path / "a"), triples=51),
+        load_stacked_mnist(root=str(tmp_path / "a"), triples=50, data_seed=1),
+    ]
+    assert len({a.fingerprint, *(other.fingerprint for other in others)}) == 6
+    assert load_stacked_mnist(root=str(tmp_path / "b"), triples=50).fingerprint == stacked.fingerprint
+    # Others' pictures under the same name.
+    file = tmp_path / "b" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x07")
+    assert load_torchvision(datasets.MNIST, "mnist", root=str(tmp_path / "b")).fingerprint != a.fingerprint
