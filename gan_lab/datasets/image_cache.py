@@ -158,7 +158,9 @@ def _write_images(
         report.digests.append(result.digest)
     if not report.digests:
         reason = report.skipped[0] if report.skipped else _kinds(report.others)
-        raise DataError(f"none of the {len(files)} files in {source} is an image that can be read: {reason}")
+        raise DataError(
+            f"dataset.path={source}: none of its {len(files)} files is an image that can be read: {reason}"
+        )
     deep.seek(0)
     for index in waiting:
         assert report.limits is not None

@@ -370,7 +370,7 @@ def test_folders_that_cannot_be_used_are_one_sentence(folder: Path, monkeypatch:
         load_image_folder("x" * 5000)
     damaged(folder)
     with pytest.raises(
-        DataError, match=r"^none of the 5 files in .* an image that can be read: empty\.png: "
+        DataError, match=r"^dataset\.path=.*: none of its 5 files is an image .*: empty\.png: "
     ):
         load_image_folder(str(folder))
     assert not caches()
