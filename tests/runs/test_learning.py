@@ -1,6 +1,5 @@
 """Real training on real data: it learns, and the wrong activation function shows."""
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -15,7 +14,6 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     return (2 * torch.cdist(x, y).mean() - torch.cdist(x, x).mean() - torch.cdist(y, y).mean()).item()
 
 
-@pytest.mark.slow
 def test_elu_draws_digits_where_sigmoid_and_an_untrained_generator_do_not() -> None:
     words = ["dataset=digits", "model=dcgan", "samples.every=0", "steps=1000"]
     data = build(composed(*words), "dataset")
@@ -31,7 +29,6 @@ def test_elu_draws_digits_where_sigmoid_and_an_untrained_generator_do_not() -> N
     assert learned < 0.3 * untrained
 
 
-@pytest.mark.slow
 def test_the_shipped_ring_study_finds_the_modes() -> None:
     shorter = ["seeds=2", "steps=5000", "samples.every=0", "metrics.every=0"]
     run = train(["experiment=activations_on_ring", "activation=relu", *shorter])

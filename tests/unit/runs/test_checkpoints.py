@@ -1,6 +1,5 @@
-"""Checkpoints: whole, checked, two of them; and one process to a run."""
+"""Checkpoints: whole, checked, and two of them."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -8,9 +7,7 @@ import pytest
 import torch
 
 from gan_lab.runs import checkpoints
-from gan_lab.runs.folder import lock_run
 from gan_lab.utils.errors import GanLabError
-from tests.helpers.experiments import TINY_POINTS, train
 
 IDENTITY = "0f" * 32
 
@@ -65,26 +62,3 @@ def test_a_format_that_is_not_understood_is_refused(
     sentence = rf"{age} version of gan-lab \(format {number}; this one reads format 2\): rerun=true starts"
     with pytest.raises(GanLabError, match=sentence):
         checkpoints.load_latest(folder, IDENTITY)
-
-
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_to_the_same_bits() -> None:
-    words = [*TINY_POINTS, "log.every=2", "samples.every=0", "checkpoint.every=2"]
-    straight = train([*words, "steps=8", "study=straight"])
-    damaged = train([*words, "steps=6", "study=damaged"])
-    (damaged.folder / "checkpoint/step_00000006.pt").write_bytes(b"half")
-    resumed = train([*words, "steps=8", "study=damaged"])
-    for name in ("generator.safetensors", "stats.jsonl"):
-        ours, theirs = (run.folder / "seed_0" / name for run in (resumed, straight))
-        assert ours.read_bytes() == theirs.read_bytes()
-
-
-def test_a_run_that_somebody_else_trains_is_left_alone() -> None:
-    words = [*TINY_POINTS, "steps=2", "samples.every=0"]
-    run = train(words)
-    status = json.loads((run.folder / "status.json").read_text())
-    with (
-        lock_run(run.folder),
-        pytest.raises(GanLabError, match=f"being trained by process {status['process']}"),
-    ):
-        train([*words[:-2], "steps=4", "samples.every=0"])
-    assert train([*words[:-2], "steps=4", "samples.every=0"]).status.step == 4

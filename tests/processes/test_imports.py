@@ -1,0 +1,58 @@
+"""Modules that answer at once: they import no torch, and the command line's help imports next to nothing."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gan_lab
+
+PACKAGE = Path(gan_lab.__file__).parent
+# A finished run, `ls`, a sweep's plan and every help page are answered by these, or by what they import.
+ANSWERING = ("cli/**/*.py", "train.py", "config/schema.py", "config/errors.py", "runs/*.py", "sweeps/*.py")
+WITH_TORCH = {"gan_lab.runs.load", "gan_lab.runs.checkpoints"}
+PROBE = """
+import importlib, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "torch_fidelity"):
+            raise ImportError(f"{name} was imported")
+
+sys.meta_path.insert(0, Blocker())
+for module in sys.argv[1:]:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        print(f"{module}: {error}")
+"""
+
+
+def answering() -> Iterator[str]:
+    for pattern in ANSWERING:
+        for path in sorted(PACKAGE.glob(pattern)):
+            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            module = ".".join(parts).removesuffix(".__init__")
+            if module not in WITH_TORCH:
+                yield module
+
+
+def test_what_answers_at_once_imports_no_torch() -> None:
+    modules = list(answering())
+    assert len(modules) > 20
+    assert WITH_TORCH.isdisjoint(modules)
+    done = subprocess.run([sys.executable, "-c", PROBE, *modules], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_help_imports_no_library() -> None:
+    probe = (
+        "import sys; from gan_lab.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit:\n"
+        "    heavy = ('torch', 'hydra', 'omegaconf', 'numpy', 'tensorboard')\n"
+        "    print([m for m in heavy if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "train" in done.stdout
+    assert done.stderr.strip() == "[]"
