@@ -24,6 +24,7 @@ from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choic
 
 Cli = Callable[..., tuple[int, str, str]]
 CPU = torch.device("cpu")
+SAMPLED = ("metrics.every=4", "metrics.samples=300")
 MEASURED = ("steps=4", "log.every=2", "samples.every=0", "metrics.every=2", "metrics.samples=40")
 
 
@@ -82,11 +83,11 @@ def test_samples_that_are_not_finite_have_no_scores() -> None:
 
 
 def test_scores_depend_on_nothing_but_the_generator_and_the_seed() -> None:
-    experiment = assembled(*TINY_POINTS, "seeds=3", "metrics.samples=300")
+    experiment = assembled(*TINY_POINTS, "seeds=3", *SAMPLED)
     found = experiment.evaluator
     assert found is not None
     together = found(experiment.engine.generate, [0, 1, 2])
-    alone = assembled(*TINY_POINTS, "seed=2", "metrics.samples=300")
+    alone = assembled(*TINY_POINTS, "seed=2", *SAMPLED)
     assert alone.evaluator is not None
     same = alone.evaluator(alone.engine.generate, [2])[0]
     assert same.keys() == together[2].keys()
@@ -124,7 +125,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_made(
     overrides: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
-        train([*TINY_IMAGES, *overrides, "steps=1"])
+        train([*TINY_IMAGES, "metrics.every=1", *overrides, "steps=1"])
     assert not (tmp_path / "outputs").exists()
 
 
@@ -224,7 +225,7 @@ def test_the_command(run_cli: Cli) -> None:
 def test_scores_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     def scores(chunk: int) -> list[dict[str, float | None]]:
         monkeypatch.setattr("gan_lab.evaluation.evaluator.CHUNK", chunk)
-        experiment = assembled(*TINY_IMAGES, "metrics.samples=100")
+        experiment = assembled(*TINY_IMAGES, "metrics.every=4", "metrics.samples=100")
         assert experiment.evaluator is not None
         return experiment.evaluator(experiment.engine.generate, [0])
 

@@ -11,11 +11,11 @@ import torch
 from gan_lab.cli import COMMANDS
 from gan_lab.config.schema import VALIDATORS
 from gan_lab.utils.paths import config_dir
-from tests.helpers.experiments import choices
+from tests.helpers.experiments import UNMEASURED, choices
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 Cli = Callable[..., tuple[int, str, str]]
-SMALL = ["steps=1", "batch_size=4", "seeds=1", "samples.number=4", "samples.every=0"]
+SMALL = ["steps=1", "batch_size=4", "seeds=1", "samples.number=4", "samples.every=0", *UNMEASURED]
 
 
 def commands(name: str) -> list[str]:
@@ -45,7 +45,7 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code
     names: dict[str, object] = {}
-    small = code[1].replace('"steps=200"', '"steps=2", "batch_size=4"')
+    small = code[1].replace('"steps=200"', '"steps=2", "batch_size=4", "metrics.every=0"')
     assert small != code[1]
     exec(small, names)
     images = names["images"]
@@ -62,7 +62,13 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
 def test_what_comes_after_training_as_the_readme_has_it(run_cli: Cli) -> None:
     for study in ("digits", "activations_on_digits"):
         code, _, err = run_cli(
-            "train", "-m", f"study={study}", "activation=relu,elu", *SMALL, "metrics.samples=400"
+            "train",
+            "-m",
+            f"study={study}",
+            "activation=relu,elu",
+            *SMALL,
+            "metrics.every=1",
+            "metrics.samples=64",
         )
         assert code == 0, err
     lines = [line for name in ("report", "evaluate", "ls", "activations") for line in commands(name)]
