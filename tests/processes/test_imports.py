@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import gan_lab
+from tests.helpers.synthetic import make_run
 
 PACKAGE = Path(gan_lab.__file__).parent
 # A finished run, `ls`, a sweep's plan and every help page are answered by these, or by what they import.
 ANSWERING = ("cli/**/*.py", "train.py", "config/schema.py", "config/errors.py", "runs/*.py", "sweeps/*.py")
-WITH_TORCH = {"gan_lab.runs.load", "gan_lab.runs.checkpoints"}
+WITH_TORCH = {"gan_lab.runs.load", "gan_lab.runs.weights", "gan_lab.runs.checkpoints"}
 PROBE = """
 import importlib, sys
 
@@ -45,14 +48,22 @@ def test_what_answers_at_once_imports_no_torch() -> None:
     assert done.stdout == ""
 
 
-def test_help_imports_no_library() -> None:
+@pytest.mark.parametrize(
+    ("command", "unneeded", "output"),
+    [
+        ("--help", ("torch", "hydra", "omegaconf", "numpy", "tensorboard"), "train"),
+        ("ls", ("torch", "scipy", "matplotlib"), "finished"),
+    ],
+)
+def test_commands_import_only_what_they_need(
+    command: str, unneeded: tuple[str, ...], output: str, tmp_path: Path
+) -> None:
+    make_run(tmp_path / "outputs/study", "elu", [1.0])
     probe = (
         "import sys; from gan_lab.cli import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit:\n"
-        "    heavy = ('torch', 'hydra', 'omegaconf', 'numpy', 'tensorboard')\n"
-        "    print([m for m in heavy if m in sys.modules], file=sys.stderr)"
+        f"try: main([{command!r}])\n"
+        f"except SystemExit: print([m for m in {unneeded} if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    assert "train" in done.stdout
+    assert output in done.stdout
     assert done.stderr.strip() == "[]"

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from gan_lab.runs.status import Status
 from gan_lab.sweeps.sweep import sweep
 from gan_lab.utils.errors import ConfigurationError, RunFailedError
-from tests.helpers.experiments import TINY_POINTS, train
+from tests.helpers.experiments import TINY_POINTS, UNMEASURED, train
 from tests.helpers.sweeping import GATED, LATE, Gate, outcomes, started, until
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -38,6 +38,14 @@ def own_activations(tmp_path: Path) -> tuple[str, ...]:
     for name in ("Late", "Greedy"):
         (folder / f"{name.lower()}.yaml").write_text(f"_target_: own_activations.{name}\n")
     return ("--config-dir", "mine")
+
+
+def test_a_study_is_one_file_and_sweeps(run_cli: Cli) -> None:
+    small = ("activation=relu,identity", "seeds=2", "steps=3", "dataset.size=500", "samples.every=0")
+    code, out, err = run_cli("train", "experiment=activations_on_ring", *small, *UNMEASURED)
+    assert code == 0, err
+    assert out.count("finished: 3 steps, 2 seeds") == 2
+    assert len(list(Path("outputs/activations_on_ring").glob("*/status.json"))) == 2
 
 
 def test_a_sweep_goes_on_past_what_fails_and_says_at_the_end_what_became_of_all(

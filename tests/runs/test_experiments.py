@@ -1,14 +1,10 @@
 """Every study that ships: it composes, builds, and takes a step with every choice that it sweeps over."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from gan_lab.utils.paths import config_dir
-from tests.helpers.cli import Result
 from tests.helpers.experiments import UNMEASURED, choices, take_steps, untrained
 
 # Data that would have to be downloaded give way to digits of the same size: the study's own keys stay.
@@ -48,19 +44,3 @@ def test_every_choice_takes_a_step(name: str) -> None:
         cfg = composed(name, *small, *combination, *(UNMEASURED if number else ()))
         (scalars,) = take_steps(untrained(cfg), 1)
         assert all(values.isfinite().all() for values in scalars.values()), combination
-
-
-def test_a_study_is_one_file_and_sweeps(run_cli: Callable[..., Result]) -> None:
-    code, out, err = run_cli(
-        "train",
-        "experiment=activations_on_ring",
-        "activation=relu,identity",
-        "seeds=2",
-        "steps=3",
-        "dataset.size=500",
-        "samples.every=0",
-        *UNMEASURED,
-    )
-    assert code == 0, err
-    assert out.count("finished: 3 steps, 2 seeds") == 2
-    assert len(list(Path("outputs/activations_on_ring").glob("*/status.json"))) == 2

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,34 +10,13 @@ import torch
 from gan_lab.cli import COMMANDS
 from gan_lab.config.schema import VALIDATORS
 from gan_lab.utils.paths import config_dir
-from tests.helpers.experiments import UNMEASURED, choices
-
-README = (Path(__file__).parents[2] / "README.md").read_text()
-Cli = Callable[..., tuple[int, str, str]]
-SMALL = ["steps=1", "batch_size=4", "seeds=1", "samples.number=4", "samples.every=0", *UNMEASURED]
+from tests.helpers.experiments import choices, train
+from tests.helpers.readme import README, SMALL, Cli, commands, is_sweep, trains
 
 
-def commands(name: str) -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith(f"gan-lab {name}")]
-
-
-@pytest.mark.parametrize("line", commands("train"))
-def test_every_training_command_trains(line: str, run_cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "mine/activation").mkdir(parents=True)
-    own = re.search(r"```yaml\n# mine/activation/steep.yaml\n(.*?)```", README, re.DOTALL)
-    assert own
-    (tmp_path / "mine/activation/steep.yaml").write_text(own[1])
-    (tmp_path / "my_pictures").mkdir()
-    from PIL import Image
-
-    for k in range(8):
-        Image.new("RGB", (70, 80), (30 * k, 0, 255 - 30 * k)).save(tmp_path / f"my_pictures/{k}.png")
-    words = shlex.split(line, comments=True)[2:]
-    code, out, err = run_cli("train", *words, *SMALL)
-    assert code == 0, err
-    assert "finished: 1 steps, 1 seed" in out
+@pytest.mark.parametrize("line", [line for line in commands("train") if not is_sweep(line)])
+def test_every_command_that_trains_one_run_trains(line: str, run_cli: Cli) -> None:
+    trains(line, run_cli)
 
 
 def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
@@ -60,17 +38,10 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
 
 
 def test_what_comes_after_training_as_the_readme_has_it(run_cli: Cli) -> None:
+    measured = ("metrics.every=1", "metrics.samples=64")
     for study in ("digits", "activations_on_digits"):
-        code, _, err = run_cli(
-            "train",
-            "-m",
-            f"study={study}",
-            "activation=relu,elu",
-            *SMALL,
-            "metrics.every=1",
-            "metrics.samples=64",
-        )
-        assert code == 0, err
+        for activation in ("relu", "elu"):
+            train([f"study={study}", f"activation={activation}", *SMALL, *measured])
     lines = [line for name in ("report", "evaluate", "ls", "activations") for line in commands(name)]
     assert {line.split()[1] for line in lines} == {"report", "evaluate", "ls", "activations"}
     for line in lines:
