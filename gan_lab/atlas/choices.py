@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build_activation
-from gan_lab.config.errors import describe_error, is_config_error
-from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
+from gan_lab.config.errors import config_errors
+from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 
 
@@ -79,20 +79,18 @@ def build_spec(query: ActivationQuery, folder: Path | None) -> ActivationSpec:
     """Build an activation exactly as ``gan-lab train`` would.
 
     Raises ConfigurationError for an entry or a key that does not exist, and `GanLabError` for an entry that
-    is there and cannot be built or applied.
+    exists and cannot be built or applied.
     """
     overrides = [f"activation={_quoted(query.name)}", *query.overrides]
     if folder is not None:
         overrides.append(f"hydra.searchpath=[{_quoted(f'file://{folder.resolve()}')}]")
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        with config_errors(), initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
             cfg = compose("train", overrides=overrides)
-    except Exception as error:
-        if isinstance(error, yaml.YAMLError):  # a file that is there, and is none
-            raise GanLabError(describe_error(error)) from error
-        if is_config_error(error):
-            raise ConfigurationError(describe_error(error)) from error
-        raise GanLabError(summarize_exception(error)) from error
+    except ConfigurationError as error:
+        if isinstance(error.__cause__, yaml.YAMLError):  # a file that exists, and is no YAML
+            raise GanLabError(str(error)) from error
+        raise
     try:
         module = build_activation(cfg, "activation")
     except ConfigurationError as error:

@@ -76,14 +76,11 @@ def _formula(row: Description) -> dict[str, str]:
     """The formula with its keys; without a formula the module, which prints its keys itself."""
     settings = ", ".join(f"{key}={value}" for key, value in row.settings.items())
     facts, formula = row.facts, row.formula or row.module
+    domain = "R" if facts.source else interval(facts.sampled_on and Interval(*facts.sampled_on))
     return {
         "": row.name,
         "learned": str(facts.parameters),
-        "for x in": interval(Interval(*facts.sampled_on))
-        if facts.sampled_on
-        else "R"
-        if facts.source
-        else "?",
+        "for x in": domain,
         "f(x)": f"{formula}  ({settings})" if row.formula and settings else formula,
     }
 
