@@ -1,6 +1,7 @@
 """Runs that resume from a damaged checkpoint, and one process per run."""
 
 import json
+import shutil
 
 import pytest
 
@@ -30,3 +31,15 @@ def test_a_run_that_somebody_else_trains_is_left_alone() -> None:
     ):
         train([*words[:-2], "steps=4", "samples.every=0"])
     assert train([*words[:-2], "steps=4", "samples.every=0"]).status.step == 4
+
+
+def test_a_checkpoint_that_was_copied_in_is_refused_until_rerun() -> None:
+    words = [*TINY_POINTS, "samples.every=0", "metrics.every=0", "diagnostics.every=0", "steps=2"]
+    other = train([*words, "activation=tanh"])
+    run = train([*words, "activation=elu"])
+    for path in (other.folder / "checkpoint").iterdir():
+        shutil.copy(path, run.folder / "checkpoint")
+    longer = [*words[:-1], "steps=4", "activation=elu"]
+    with pytest.raises(GanLabError, match="is the checkpoint of a run of another configuration"):
+        train(longer)
+    assert train([*longer, "rerun=true"]).status.step == 4

@@ -183,6 +183,37 @@ def test_evaluating_afterwards_gives_the_same_numbers_and_skips_what_is_done() -
     assert again == before[0]
 
 
+def test_runs_that_rerun_has_archived_are_left_alone() -> None:
+    words = [*TINY_POINTS, *MEASURED]
+    first = train(words)
+    train([*words, "rerun=true"])
+    (archive,) = first.folder.parent.glob("*.before-*")
+    (archive / "seed_0" / "results.json").unlink()
+    done, failed = evaluate(first.folder.parent, EvalOverrides(), CPU)
+    assert [(one.folder, one.skipped) for one in done] == [(first.folder / "seed_0", True)]
+    assert not failed
+    assert not (archive / "seed_0" / "results.json").exists()
+    done, _ = evaluate(archive, EvalOverrides(), CPU)  # unless it is asked for by name
+    assert [(one.folder, one.skipped) for one in done] == [(archive / "seed_0", False)]
+
+
+def test_a_run_resumed_with_other_metrics_counts_only_scores_made_in_one_way() -> None:
+    words = [*TINY_POINTS, "metrics.every=2", "samples.every=0", "diagnostics.every=0", "steps=4"]
+    train([*words, "metrics.samples=40"])
+    run = train([*words[:-1], "steps=8", "metrics.samples=60"])
+    assert run.status.measured_from == 5
+    seed = run.run.seeds[0]
+    tag = "metrics/mode_js"
+    assert [line["step"] for line in read_stats(seed.folder) if tag in line] == [0, 2, 4, 6, 8]
+    scores = {line["step"]: line[tag] for line in seed.stats() if tag in line}
+    assert list(scores) == [6, 8]
+    assert seed.results is not None
+    assert seed.results["samples"]["fake"] == 60
+    assert seed.results["metrics"]["mode_js"]["mean"] == pytest.approx(sum(scores.values()) / 2)
+    again = train([*words[:-1], "steps=10", "metrics.samples=60"])
+    assert again.status.measured_from == 5
+
+
 def test_other_features_do_not_borrow_numbers_from_the_way() -> None:
     run = train([*TINY_IMAGES, *MEASURED])
     (one,), _ = evaluate(run.folder, EvalOverrides(features="raw", metrics=["prdc", "kid"], samples=30), CPU)

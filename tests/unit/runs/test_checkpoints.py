@@ -62,3 +62,10 @@ def test_a_format_that_is_not_understood_is_refused(
     sentence = rf"{age} version of gan-lab \(format {number}; this one reads format 2\): rerun=true starts"
     with pytest.raises(GanLabError, match=sentence):
         checkpoints.load_latest(folder, IDENTITY)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "checkpoint", 1)
+    sentence = "step_00000001.pt is the checkpoint of a run of another configuration: rerun=true starts over"
+    with pytest.raises(GanLabError, match=sentence):
+        checkpoints.load_latest(folder, "f0" * 32)
