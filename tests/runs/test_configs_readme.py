@@ -149,9 +149,9 @@ def test_clamped_weights_stay_in_their_limits(part: Callable[..., object]) -> No
 
 def test_instance_noise_is_normal_and_on_both_kinds_of_samples(part: Callable[..., object]) -> None:
     noise = part("augmentation", "instance_noise", "augmentation.std=0.5")
-    samples, uniforms = torch.ones(400, 1, 16, 16), torch.rand(400, 256)
+    samples, rand = torch.ones(400, 1, 16, 16), torch.rand(400, 256)
     for kind in ("real", "fake"):
-        added = getattr(noise, kind)(samples, uniforms) - samples
+        added = getattr(noise, kind)(samples, rand) - samples
         assert added.mean().item() == pytest.approx(0, abs=0.01)
         assert added.std().item() == pytest.approx(0.5, abs=0.01)
         assert (added.abs() < 0.5).float().mean().item() == pytest.approx(

@@ -14,7 +14,15 @@ ROOT = Path(__file__).parents[2]
 OUTPUTS = (ROOT / "outputs/README.md").read_text()
 TREE = (PACKAGE / "README.md").read_text()
 Cli = Callable[..., tuple[int, str, str]]
-SMALL = (*TINY_IMAGES, "steps=2", "samples.every=1", "metrics.samples=64", "diagnostics.samples=16")
+SMALL = (
+    *TINY_IMAGES,
+    "steps=2",
+    "samples.every=1",
+    "metrics.every=2",
+    "diagnostics.every=2",
+    "metrics.samples=64",
+    "diagnostics.samples=16",
+)
 
 
 def paths_in(block: str) -> set[str]:
