@@ -274,7 +274,9 @@ def test_data_gradient_of_a_linear_discriminator_is_its_weight() -> None:
 @pytest.mark.parametrize("engine", ["sequential", "vmap"])
 def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: str) -> None:
     tiny = TINY_POINTS if model in ("mlp", "pacgan") else TINY_IMAGES
-    experiment = assembled(*tiny, f"model={model}", f"engine={engine}", "seeds=2", "activation=prelu")
+    experiment = assembled(
+        *tiny, f"model={model}", f"engine={engine}", "seeds=2", "activation=prelu", "diagnostics.every=1"
+    )
     take_steps(experiment, 1)
     before = [m.networks for m in experiment.engine.states()]
     torch.manual_seed(3)

@@ -9,10 +9,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan_lab.config.build import build
-from gan_lab.datasets.base import Dataset, Images
+from gan_lab.datasets.base import Images
 from gan_lab.datasets.digits import load_digits
 from gan_lab.datasets.mixtures import make_ring
-from gan_lab.datasets.vision import StackedDigits, load_torchvision
+from gan_lab.datasets.vision import StackedDigits
 from gan_lab.evaluation import features
 from gan_lab.evaluation.features.base import Raw
 from gan_lab.evaluation.features.classifier import (
@@ -26,8 +26,6 @@ from gan_lab.evaluation.features.classifier import (
 from gan_lab.evaluation.features.inception import weights_file
 from gan_lab.utils.errors import ConfigurationError, DataError
 from tests.helpers.experiments import composed
-
-REAL_MNIST = Path(__file__).parents[2] / "shared/data"
 
 
 def stripes(n: int = 300, size: int = 8) -> Images:
@@ -213,15 +211,3 @@ def test_a_network_is_rebuilt_from_its_file(tmp_path: Path) -> None:
     network.eval()
     expected: Tensor = network(x)[1].detach()
     assert torch.equal(load(path)(x)[1], expected)  # type: ignore[arg-type]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (REAL_MNIST / "MNIST").is_dir(), reason="the real MNIST is not beside this checkout")
-def test_the_classifier_of_mnist_is_good_enough() -> None:
-    from torchvision.datasets import MNIST
-
-    data: Dataset = load_torchvision(MNIST, "mnist", root=str(REAL_MNIST))
-    extractor = features.classifier_features(data)
-    assert data.held_out is not None
-    assert isinstance(extractor, Classifier)
-    assert accuracy(extractor, data.held_out()) > 0.985
