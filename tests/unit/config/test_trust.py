@@ -103,7 +103,14 @@ def test_what_a_stranger_names_is_not_built(attack: Any, key: str, tmp_path: Pat
     folder = tmp_path / "run"
     folder.mkdir()
     status: dict[str, Any] = {"identity": "", "state": "finished", "step": 1, "steps": 1, "seeds": [0]}
-    status |= {"format": STATUS_FORMAT, "shape": [2], "choices": {}, "device": "cpu", "engine": ""}
+    status |= {
+        "format": STATUS_FORMAT,
+        "shape": [2],
+        "choices": {},
+        "device": "cpu",
+        "engine": "",
+        "execution": "",
+    }
     (folder / "status.json").write_text(json.dumps(status))
     plain = to_plain(composed(*TINY_POINTS))
     plain["anywhere"] = [0]
