@@ -28,7 +28,7 @@ class Study:
         A finished run is returned as it is, an interrupted one is resumed. Raises `GanLabError` for what the
         command line would refuse, and `RunFailedError` if the run fails.
         """
-        from gan_lab.config.trust import modules_of
+        from gan_lab.config.trust import target_modules
         from gan_lab.runs.existing import watched_note
         from gan_lab.runs.load import load
         from gan_lab.runs.naming import task_config
@@ -41,7 +41,7 @@ class Study:
             folder, choices = Path(composed.hydra.run.dir), composed.hydra.runtime.choices
         cfg = task_config(composed)
         train(cfg, folder, choices)
-        trained = load(folder, modules_of(cfg))
+        trained = load(folder, target_modules(cfg))
         if note := watched_note(cfg, trained.run):
             _log.warning(note)
         return trained

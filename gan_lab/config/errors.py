@@ -140,6 +140,11 @@ _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
     (r"(Could not override|config group) '(?P<key>[^'=]+)", _no_such_key),
     (r"LexerNoViableAltException:(?P<typed>.*)", _unreadable),
+    (
+        r"Error parsing override '(?P<typed>[^']*)'\nmissing EQUAL",
+        lambda match: f"{match['typed'][:60]!r} is no override: write key=value",
+    ),
+    (r"^mismatched input '<EOF>'", lambda _: "an override is key=value, and one is empty"),
     (r"Could not override ''", lambda _: "an override is key=value, and one has no key"),
     (r"integer string conversion", lambda _: "a number is too long: it has thousands of digits"),
     (r"Could not load '(?P<path>[^']+)'", lambda match: f"there is no {match['path']!r} to choose from"),

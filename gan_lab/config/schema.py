@@ -7,7 +7,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab.config.errors import describe_error
-from gan_lab.utils.checks import Validator, check_bool, check_choice, check_int, check_number, check_text
+from gan_lab.utils.checks import (
+    Validator,
+    check_bool,
+    check_choice,
+    check_int,
+    check_name,
+    check_number,
+    check_text,
+)
 from gan_lab.utils.errors import ConfigurationError
 
 
@@ -19,7 +27,8 @@ _RATE = _optional(partial(check_number, at_least=0))
 
 # The plain keys of configs/train.yaml; a group's entry checks its own keys when it is built.
 VALIDATORS: dict[str, Validator] = {
-    "study": check_text,
+    "study": check_name,
+    "dataset.name": _optional(check_name),
     "steps": check_int,
     "batch_size": check_int,
     "seed": partial(check_int, at_least=0),

@@ -1,9 +1,8 @@
-"""What a configuration that came from elsewhere may build: people pass run folders around.
+"""What a configuration from a run's folder may build: the folder may be somebody else's.
 
-Hydra calls whatever a ``_target_`` names. A configuration that the caller composes is their own word; one
-that is read from a run's folder may be a stranger's, so everything in it is looked at before anything is
-built. Hydra's own block list stays behind this as a second fence. Its 1.4 can be given a whitelist for
-``instantiate``: what `refuse_untrusted` lets through is what that list will hold.
+Hydra calls whatever a ``_target_`` names. What a user composes is theirs to decide; what is read from a run's
+folder is checked whole before anything is built. Hydra's own block list remains as a second line of defense.
+Hydra 1.4 will accept a list of allowed targets: what `refuse_untrusted` accepts is what that list will hold.
 """
 
 import re
@@ -17,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn, optim
 
+from gan_lab.config.errors import describe_error
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
+from gan_lab.utils.text import truncate
 
-# gan_lab as a whole is none of these: a part of it that writes files, or trains, is no choice of a run.
-FAMILIES: tuple[tuple[str, type], ...] = (("torch.nn", nn.Module), ("torch.optim", optim.Optimizer))
+# Of gan_lab only what its own YAML files name: other parts of it write files, or train.
+ALLOWED_BASES: dict[str, type] = {"torch.nn": nn.Module, "torch.optim": optim.Optimizer}
 GET_CLASS = "hydra.utils.get_class"
-# Those that check a file's digest before they unpickle it, and have what `torchvision_images` wants.
+# Those that check a file's digest before they unpickle it, and that `load_torchvision` can read.
 DATASETS = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "SVHN", "USPS")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -35,17 +36,17 @@ def trusted_config(plain: dict[str, Any], path: Path, trust: Sequence[str] = ())
     own choices, `torch.nn` modules and `torch.optim` optimizers are, and what lies in the modules ``trust``.
     """
     for key, value in walk(plain):
-        # gan-lab writes values; what is still to be computed could become a target after this look at it.
+        # gan-lab writes resolved values; an interpolation could become a target after this check.
         if isinstance(value, str) and "${" in value:
             raise GanLabError(
-                f"{path}: {key} is the interpolation {_shown(value)}, and gan-lab writes none: "
-                "put the value there if you trust it"
+                f"{path}: {key} is the interpolation {_repr(value)}, which gan-lab does not write: "
+                "replace it by its value if you trust it"
             )
     refuse_untrusted(plain, trust, where=f"{path}: ")
     try:
         cfg = OmegaConf.create(plain)
     except OmegaConfBaseException as error:
-        raise GanLabError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+        raise GanLabError(f"{path} is damaged: {describe_error(error)}") from error
     assert isinstance(cfg, DictConfig)
     return cfg
 
@@ -57,88 +58,86 @@ def refuse_untrusted(plain: Any, trust: Sequence[str] = (), *, where: str = "") 
             raise ConfigurationError(f"trust must name a module, such as mine.activations, got {module!r}")
     for key, node in walk(plain):
         if isinstance(node, dict) and "_target_" in node:
-            why = _doubt(node, trust)
-            if why is not None:
+            reason = _reject_reason(node, trust)
+            if reason is not None:
                 target = node["_target_"] if node["_target_"] != GET_CLASS else node.get("path")
                 name = f"{key}." if key else ""
                 module = target.rpartition(".")[0] if isinstance(target, str) else ""
                 hint = module if _MODULE.fullmatch(module) else "MODULE"
                 raise ConfigurationError(
-                    f"{where}{name}_target_={_shown(target)} is not built, because {why}: "
-                    f"if you know it and trust it, say --trust {hint}, or trust=[{hint!r}] in Python"
+                    f"{where}{name}_target_={_repr(target)} is not built, because {reason}: "
+                    f"if you trust it, pass --trust {hint}, or trust=[{hint!r}] in Python"
                 )
 
 
-def modules_of(cfg: DictConfig) -> tuple[str, ...]:
-    """The modules that the targets of a configuration name: what its author trusts."""
-    found = set()
+def target_modules(cfg: DictConfig) -> tuple[str, ...]:
+    """Return the modules that a configuration names besides gan-lab and torch: its author trusts them."""
+    modules = set()
     for _, node in walk(OmegaConf.to_container(cfg, resolve=True)):
         if isinstance(node, dict) and isinstance(node.get("_target_"), str):
             module = node["_target_"].rpartition(".")[0]
             if _MODULE.fullmatch(module) and not module.startswith(("gan_lab", "torch", "hydra")):
-                found.add(module)
-    return tuple(sorted(found))
+                modules.add(module)
+    return tuple(sorted(modules))
 
 
 def walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key, and every value with its dotted key, in nested dictionaries and lists."""
+    """Yield every key, and every value with its dotted key, of nested dictionaries and lists."""
     yield key, value
     if isinstance(value, dict):
         for name, inside in value.items():
             yield f"{key} (a key)", name
             yield from walk(inside, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
-        for place, inside in enumerate(value):
-            yield from walk(inside, f"{key}[{place}]")
+        for index, inside in enumerate(value):
+            yield from walk(inside, f"{key}[{index}]")
 
 
-def _doubt(node: dict[str, Any], trust: Sequence[str]) -> str | None:
-    """Why what a node names is not built, None where it is."""
+def _reject_reason(node: dict[str, Any], trust: Sequence[str]) -> str | None:
+    """Return why the target of a node is not built, None if it is."""
     target = node["_target_"]
     if not isinstance(target, str):
-        return "it is no name"
+        return "it is not a name"
     if target == GET_CLASS:
-        return _doubt_class(node, trust)
-    return None if target in _own_choices() else _doubt_name(target, trust)
+        return _reject_reason_of_class(node, trust)
+    return None if target in _builtin_targets() else _reject_reason_of_name(target, trust)
 
 
-def _doubt_class(node: dict[str, Any], trust: Sequence[str]) -> str | None:
+def _reject_reason_of_class(node: dict[str, Any], trust: Sequence[str]) -> str | None:
     path = node.get("path")
     if set(node) != {"_target_", "path"} or not isinstance(path, str):
         return "it must be given a path, and nothing else"
-    known = [f"torchvision.datasets.{name}" for name in DATASETS]
-    return None if path in known else _doubt_name(path, trust)
+    allowed = [f"torchvision.datasets.{name}" for name in DATASETS]
+    return None if path in allowed else _reject_reason_of_name(path, trust)
 
 
-def _doubt_name(target: str, trust: Sequence[str]) -> str | None:
-    family = next((kind for name, kind in FAMILIES if target.startswith(f"{name}.")), None)
-    own = [module for module in trust if target.startswith(f"{module}.")]
-    if family is None and not own:
-        return "it came with the run and is no part of gan-lab, torch.nn or torch.optim"
+def _reject_reason_of_name(target: str, trust: Sequence[str]) -> str | None:
+    claimed = [module for module in (*ALLOWED_BASES, *trust) if target.startswith(f"{module}.")]
+    if not claimed:
+        return "it is not part of gan_lab, torch.nn or torch.optim"
     if any(part.startswith("__") for part in target.split(".")):
-        return "it reaches into the inside of a module"
+        return "it reaches into the internals of a module"
     try:
-        found = get_object(target)
+        value = get_object(target)
     except Exception as error:
         return f"it cannot be found ({type(error).__name__})"
     # A name may lead out of its module, as torch.nn.modules.module.functools does.
-    home = str(getattr(found, "__module__", None))
+    home = str(getattr(value, "__module__", None))
     if any(home == module or home.startswith(f"{module}.") for module in trust):
         return None
-    for name, kind in FAMILIES:
-        if home.startswith(f"{name}.") and isinstance(found, type) and issubclass(found, kind):
+    for module, base in ALLOWED_BASES.items():
+        if home.startswith(f"{module}.") and isinstance(value, type) and issubclass(value, base):
             return None
-    return f"it is defined elsewhere than it says ({home})" if own or family else "it is not one of theirs"
+    return f"it is defined elsewhere than it says ({home})"
 
 
 @cache
-def _own_choices() -> frozenset[str]:
-    """What the YAML files that come with gan-lab build: a new file counts without a change here."""
+def _builtin_targets() -> frozenset[str]:
+    """Return what the YAML files that come with gan-lab build; a new file needs no change here."""
     target = re.compile(r"^\s*_target_:\s*(gan_lab\.[\w.]+)", re.MULTILINE)
     texts = (path.read_text(encoding="utf-8") for path in config_dir().glob("*/*.yaml"))
     return frozenset(name for text in texts for name in target.findall(text))
 
 
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return " ".join((text if len(text) <= 100 else f"{text[:100]}...").split())
+def _repr(value: Any) -> str:
+    return truncate(value if isinstance(value, str) else repr(value), 100)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_lab.utils.checks import check_int
-from gan_lab.utils.errors import ConfigurationError, DataError
+from gan_lab.utils.errors import DataError
 
 
 class Dataset(ABC):
@@ -44,13 +43,7 @@ class Dataset(ABC):
     ) -> None:
         if not len(data):
             raise DataError(f"dataset {name} is empty")
-        # Names of files in the cache begin with it, and a run's configuration may be a stranger's.
-        if not (isinstance(name, str) and re.fullmatch(r"\w[\w.,=+ -]{0,79}", name)):
-            raise ConfigurationError(
-                "dataset.name must be at most 80 letters, digits, spaces and . , = + - _, "
-                f"got {str(name)[:60]!r}"
-            )
-        self.data, self.name, self.labels = data, name, labels
+        self.data, self.name, self.labels = data, str(name), labels
         self.held_out, self.classifier = held_out, classifier
         self.stamp, self._fingerprint = stamp, fingerprint
         self.channels: Dataset | None = None

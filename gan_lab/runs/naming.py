@@ -10,7 +10,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gan_lab.config.errors import describe_error
+from gan_lab.utils.checks import check_name
 from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.paths import to_file_name
 
 # Identity covers what is computed. Raise this number if the same configuration computes something else, or
 # if the rule below changes: every run then gets a new name.
@@ -24,7 +27,6 @@ UNHASHED_KEYS = (
 )
 # Overrides that do not appear in a folder's name: what an experiment sets is told apart by the digits.
 HIDDEN_IN_NAME = (*UNHASHED_KEYS, "experiment")
-_MAX_NAME_LENGTH = 80
 
 
 def identity(cfg: DictConfig) -> str:
@@ -55,7 +57,7 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(task_config(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigurationError(str(error).splitlines()[0]) from error
+        raise ConfigurationError(describe_error(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
@@ -72,13 +74,7 @@ def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
 
 def study_folder(cfg: DictConfig) -> Path:
     """Return the folder of a configuration's study; raises ConfigurationError for what is no folder name."""
-    name = str(cfg.study)
-    if not re.fullmatch(r"\w[\w.,=+ -]{0,99}", name):
-        raise ConfigurationError(
-            "study must be a folder name of at most 100 letters, digits, spaces and . , = + - _, "
-            f"got {name[:60]!r}"
-        )
-    return Path("outputs") / name
+    return Path("outputs") / check_name("study", cfg.study)
 
 
 def without_empty(value: Any) -> Any:
@@ -94,8 +90,7 @@ def without_empty(value: Any) -> Any:
 def _readable(overrides: Iterable[str]) -> str:
     """Return overrides as a part of a file name, without those that make no other run."""
     shown = sorted({override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
-    words = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", ",".join(shown))[:_MAX_NAME_LENGTH].strip(".-,")
-    return words or "defaults"
+    return to_file_name(",".join(shown)) or "defaults"
 
 
 def _key_of(override: str) -> str:

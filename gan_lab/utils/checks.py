@@ -4,6 +4,7 @@ They return the value, so that a constructor can check what it keeps in the same
 """
 
 import math
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -68,7 +69,14 @@ def check_bool(key: str, value: Any) -> bool:
     return value
 
 
-def check_text(key: str, value: Any, allowed: str = "a name") -> str:
+def check_name(key: str, value: Any) -> str:
+    """Check that ``value`` can name a folder or a file."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.,=+ -]{0,99}", value):
+        raise refusal(key, value, "a name of at most 100 letters, digits, spaces and . , = + - _")
+    return value
+
+
+def check_text(key: str, value: Any, allowed: str) -> str:
     """Check that ``value`` is text, and more than blanks."""
     if not isinstance(value, str) or not value.strip():
         raise refusal(key, value, allowed)

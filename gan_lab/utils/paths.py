@@ -1,6 +1,7 @@
-"""Where things live on disk."""
+"""Where things live on disk, and what they may be called."""
 
 import os
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -31,3 +32,8 @@ def data_dir() -> Path:
     """Folder for downloaded data sets: ``$GAN_LAB_DATA``, else ``data`` in `cache_dir`."""
     given = os.environ.get("GAN_LAB_DATA")
     return Path(given).expanduser() if given else cache_dir() / "data"
+
+
+def to_file_name(text: str, length: int = 80) -> str:
+    """Return ``text`` as part of a file name: at most ``length`` ASCII letters, digits and . _ = , + -"""
+    return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text)[:length].strip(".-,")

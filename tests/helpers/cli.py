@@ -33,6 +33,18 @@ def call(*arguments: str, **environment: str) -> Result:
     return Result(code, out.getvalue(), err.getvalue())
 
 
+def refused(*arguments: str) -> str:
+    """Return the line with which ``gan-lab <arguments>`` is refused, which must be all that comes of it."""
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, ""), err
+    assert err.startswith("gan-lab: "), err
+    assert err.count("\n") == 1, err
+    assert len(err) < 1000
+    assert not Path("outputs").exists()
+    assert not Path("multirun").exists()
+    return err
+
+
 def _exit_code(arguments: tuple[str, ...]) -> int:
     try:
         main(list(arguments))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from gan_lab.evaluation.features.base import Extractor, Labelled
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.files import atomic_write
-from gan_lab.utils.paths import cache_dir
+from gan_lab.utils.paths import cache_dir, to_file_name
 from gan_lab.utils.seeding import seeded, stream
 
 MAX_INPUT_SIZE = 32  # pixels that the network sees; larger images are resized
@@ -110,7 +110,7 @@ def _trained(data: Labelled) -> Path:
     digest.update(data.labels.numpy().tobytes())
     digest.update(data.batch(torch.arange(min(len(data), 1000))).cpu().numpy().tobytes())
     folder = cache_dir() / "extractors"
-    path = folder / f"{data.name}-{digest.hexdigest()[:16]}.safetensors"
+    path = folder / f"{to_file_name(data.name)}-{digest.hexdigest()[:16]}.safetensors"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # members of a sweep that start together train one

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_lab.utils.checks import LARGEST, check_bool, check_choice, check_int, check_number, check_text
+from gan_lab.utils.checks import (
+    LARGEST,
+    check_bool,
+    check_choice,
+    check_int,
+    check_name,
+    check_number,
+    check_text,
+)
 from gan_lab.utils.errors import ConfigurationError
 
 
@@ -80,7 +88,8 @@ def accepted(validate: Callable[..., Any]) -> list[Any]:
         (partial(check_number, at_least=0, at_most=1.5), [0, 1.5]),
         (partial(check_choice, choices=("text", "other")), ["text"]),
         (check_bool, [True, False]),
-        (check_text, ["text", "1", "nan", "x" * 10_000, "a\nb"]),
+        (partial(check_text, allowed="a name"), ["text", "1", "nan", "x" * 10_000, "a\nb"]),
+        (check_name, ["text", "1", "nan"]),
     ],
 )
 def test_hostile_values(validate: Callable[..., Any], passes: list[Any]) -> None:
@@ -106,7 +115,7 @@ def test_hostile_values(validate: Callable[..., Any], passes: list[Any]) -> None
         (partial(check_choice, choices=("a", "b")), "c", "k must be one of a, b, got 'c'"),
         (partial(check_choice, choices={"a": 1}), ["a"], "k must be one of a, got ['a']"),
         (check_bool, 1, "k must be true or false, got 1"),
-        (check_text, None, "k must be a name, got None"),
+        (partial(check_text, allowed="a name"), None, "k must be a name, got None"),
         (check_int, Unprintable(), "k must be a whole number of at least 1, got a value of type Unprintable"),
     ],
 )  # fmt: skip
@@ -125,7 +134,7 @@ def test_whole_numbers_from_a_bound_to_the_largest_pass(value: int, bound: int) 
             check_int("k", value, at_least=bound)
 
 
-@given(st.one_of(st.floats(), st.integers()))
+@given(st.one_of(st.floats(allow_subnormal=False), st.integers()))
 def test_numbers_within_their_bounds_pass(value: float) -> None:
     if 0 < value < math.inf and (isinstance(value, float) or value <= LARGEST):
         assert check_number("k", value, above=0) == float(value)

@@ -1,0 +1,42 @@
+"""How much memory is free, as the system and a container say it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gan_lab.utils import memory
+from gan_lab.utils.errors import ConfigurationError
+
+
+def test_memory_that_is_free_is_read_from_the_system() -> None:
+    free = memory.available()
+    if not Path("/proc/meminfo").exists():
+        pytest.skip("only Linux says it like this")
+    assert free is not None
+    assert 2**20 < free <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_memory_of_a_container_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, content in (
+        ("memory.max", "3000000"),
+        ("memory.current", "1000000"),
+        ("memory.stat", "anon 1\ninactive_file 500000\n"),
+    ):
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.available() == 2_500_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert (memory.available() or 0) > 2**20
+
+
+def test_too_much_is_refused_with_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda device=None: 2**21)
+    memory.require_memory(2**21, "seeds=3")
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^x is too large for this machine: it takes at least 3 GiB of memory, and 2 MiB is free$",
+    ):
+        memory.require_memory(3 * 2**30, "x")
+    monkeypatch.setattr(memory, "available", lambda device=None: None)  # where nobody says it
+    memory.require_memory(2**60, "seeds=3")
