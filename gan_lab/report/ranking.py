@@ -44,28 +44,78 @@ def ranking(
         ]
         for name in names
     }
-    found = statistics.compare(scores, reference if reference in names else names[0], seed=seed)
-    sign = -1.0 if metric.direction == "min" and len(strata) == 1 else 1.0
-    rows = []
-    for one in found.candidates:
-        own = [entry for stratum in strata for entry in stratum[one.name]]
-        rows.append(_row(one, sign) | _counts(own) | {"reference": one.name == found.reference})
+    compared_with = reference if reference in names else names[0]
+    entries = {name: [entry for stratum in strata for entry in stratum[name]] for name in names}
+    if len(strata) > 1:
+        return _overall(scores, compared_with, seed, entries)
+    found = statistics.compare(
+        {name: own[0] for name, own in scores.items()}, compared_with, direction=metric.direction, seed=seed
+    )
+    sign = -1.0 if metric.direction == "min" else 1.0
+    rows = [
+        _row(one, sign, one.name in found.tied)
+        | _single(one, sign)
+        | _counts(entries[one.name])
+        | {"reference": one.name == found.reference}
+        for one in found.candidates
+    ]
+    second = found.candidates[min(1, len(rows) - 1)]
     return {
         "rows": rows,
         "reference": found.reference,
         "winner": found.winner,
         "tied": list(found.tied),
         "exploratory": found.exploratory,
-        "smallest_effect": found.minimum_detectable_effect,
-        "smallest_effect_score": found.minimum_detectable_difference,
-        "seeds_needed": found.required_seeds,
+        "smallest_effect": second.minimum_detectable_effect,
+        "smallest_effect_score": second.minimum_detectable_difference,
+        "seeds_needed": second.required_seeds,
         "winner_bias": found.selection_bias,
         "winner_bias_score": found.selection_bias_difference,
-        "profile": _profile(scores, seed) if len(strata) > 1 else None,
+        "profile": None,
         "seed": found.seed,
         "resamples": found.resamples,
         "level": found.level,
     }
+
+
+def _overall(scores: statistics.Study, reference: str, seed: int, entries: Mapping[str, list[Entry]]) -> Rows:
+    scales = [_scale(stratum) for stratum in zip(*scores.values(), strict=True)]
+    found = statistics.compare_settings(scores, scales, reference, seed=seed)
+    rows = [
+        _row(one, 1.0, one.name in found.tied)
+        | {"seeds": sum(one.seeds), "p": None, "p_holm": None}
+        | _counts(entries[one.name])
+        | {"reference": one.name == found.reference}
+        for one in found.candidates
+    ]
+    scaled = {
+        name: [scale(own) for scale, own in zip(scales, per_setting, strict=True)]
+        for name, per_setting in scores.items()
+    }
+    return {
+        "rows": rows,
+        "reference": found.reference,
+        "winner": found.winner,
+        "tied": list(found.tied),
+        "exploratory": len(found.test.untested) > len(rows) - 2,
+        "smallest_effect": None,
+        "smallest_effect_score": None,
+        "seeds_needed": None,
+        "winner_bias": 0.0,
+        "winner_bias_score": None,
+        "profile": _profile(scaled),
+        "seed": found.seed,
+        "resamples": found.resamples,
+        "level": found.level,
+    }
+
+
+def _scale(stratum: Sequence[Floats]) -> statistics.Scale:
+    """A setting's scale from the 5 % and 95 % quantiles of its finite scores over all candidates."""
+    pooled = np.concatenate(stratum)
+    finite = pooled[np.isfinite(pooled)]
+    low, high = np.quantile(finite, (0.05, 0.95)) if len(finite) else (0.0, 1.0)
+    return statistics.Scale(float(low), float(high) if low < high else float(low) + 1.0)
 
 
 def side_by_side(found: Sequence[Entry], metric: Primary) -> Rows:
@@ -85,34 +135,39 @@ def cost(found: Sequence[Entry]) -> float | None:
     return 1000 * seconds / steps if steps else None
 
 
-def _profile(scores: statistics.Study, seed: int) -> Rows:
+def _profile(scores: statistics.Study) -> Rows:
     """Performance profiles over all settings: {"thresholds": [...], "shares": {name: [...]}}."""
-    found = statistics.performance_profiles(statistics.normalize_scores(scores), seed=seed)
+    found = statistics.performance_profiles(scores)
     first = next(iter(found.values()))
     return {"thresholds": first.thresholds, "shares": {name: own.share for name, own in found.items()}}
 
 
-def _row(one: statistics.CandidateSummary, sign: float) -> Rows:
+def _row(one: statistics.CandidateSummary | statistics.OverallSummary, sign: float, tied: bool) -> Rows:
     return {
         "name": one.name,
-        "seeds": one.n,
-        "failures": one.failures,
+        "failures": one.diverged,
         "iqm": sign * one.iqm,
         "interval": _turned(one.interval, sign),
-        "median": sign * one.median,
-        "mean": sign * one.mean,
-        "worst": sign * one.minimum,
-        "best": sign * one.maximum,
         "difference": _times(one.difference, sign),
         "difference_interval": _turned(one.difference_interval, sign),
         "improvement": one.probability_better,
         "improvement_interval": _turned(one.probability_better_interval, 1.0),
+        "rank": one.rank,
+        "rank_interval": None if one.rank_interval is None else list(one.rank_interval),
+        "p_best": one.p_best,
+        "tied_with_best": tied,
+    }
+
+
+def _single(one: statistics.CandidateSummary, sign: float) -> Rows:
+    return {
+        "seeds": one.n,
+        "median": sign * one.median,
+        "mean": sign * one.mean,
+        "worst": sign * one.minimum,
+        "best": sign * one.maximum,
         "p": one.p,
         "p_holm": one.p_holm,
-        "rank": one.rank,
-        "rank_interval": list(one.rank_interval),
-        "p_best": one.p_best,
-        "tied_with_best": one.tied_with_best,
     }
 
 

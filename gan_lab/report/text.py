@@ -30,7 +30,9 @@ def percents(ends: Sequence[float | None] | None) -> str:
     return "" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
 
 
-def ranks(ends: Sequence[int]) -> str:
+def ranks(ends: Sequence[int] | None) -> str:
+    if ends is None:
+        return "-"
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
@@ -123,7 +125,7 @@ def _against(found: Rows) -> str:
 
 def power(found: Rows, metric: Primary) -> str:
     """What the study could have seen, and what it would take to separate the two best."""
-    if len(found["rows"]) < 2:
+    if len(found["rows"]) < 2 or "name" not in found:
         return ""
     first, second = (row["name"] for row in found["rows"][:2])
     if found["smallest_effect"] is None:
@@ -141,7 +143,7 @@ def power(found: Rows, metric: Primary) -> str:
 def bias(found: Rows, metric: Primary) -> str:
     """Why the best looks better than it is."""
     rows = found["rows"]
-    if len(rows) < 2:
+    if len(rows) < 2 or "name" not in found:
         return ""
     size = _deviations(found, "winner_bias", metric)
     return (
@@ -165,10 +167,12 @@ def method(found: Rows) -> list[str]:
     """The statistics in three lines."""
     return [
         f"IQM: interquartile mean over independent seeds, the mean of the middle half; {found['level']:.0%} "
-        f"percentile bootstrap intervals, {found['resamples']:,} resamples, random generator seeded with "
-        f"{found['seed']}.",
+        "expanded percentile bootstrap intervals (about 93% at five seeds), "
+        f"{found['resamples']:,} resamples, random generator seeded with {found['seed']}.",
         "Failed and diverged seeds count as worse than any other and are never dropped; p: two-sided "
-        f"permutation test against {found['reference']}, Holm's correction over all of these tests.",
+        f"permutation test against {found['reference']}, Holm's correction over all of these tests. "
+        "The best is named where it beats everybody in such tests; who scored worse is found by a joint "
+        "permutation test of all pairs.",
         "Improvement: probability that a seed of the candidate beats one of the reference; rank interval "
         "and P(best): ranks of the IQMs over bootstrap resamples (Agarwal et al. 2021, arXiv:2108.13264).",
     ]

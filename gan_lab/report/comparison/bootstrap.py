@@ -1,19 +1,22 @@
-"""Percentile bootstrap intervals, stratified over settings, that survive constant and failed scores.
+"""Expanded percentile bootstrap intervals of interquartile means, their differences and ratios.
 
-``scipy.stats.bootstrap`` gives the same numbers where all scores are finite; but it interpolates between
-resamples, which is NaN between a number and -inf, and does not hand over which scores each resample took.
+``scipy.stats.bootstrap`` gives the same replicates where all scores are finite; but it interpolates between
+them, which gives NaN between a number and -inf.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from gan_lab.report.comparison.scores import Floats, interquartile_means
+from gan_lab.report.comparison.rng import make_rng
+from gan_lab.report.comparison.scores import Floats, iqm
+
+RESAMPLES = 9_999
 
 
 class Interval(NamedTuple):
@@ -22,99 +25,115 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Resamples:
-    """B resamples of one candidate's seeds.
+class Replicates:
+    """Bootstrap replicates of the IQM of one candidate: estimate, of n seeds; iqms, of B resamples, (B,)."""
 
-    scores: one (S,) array per setting; indices: for each setting, which of its scores were drawn, (B, S).
-    """
-
-    scores: Sequence[Floats]
-    indices: Sequence[NDArray[np.int64]]
+    estimate: float
+    seeds: int
+    iqms: Floats
 
     @classmethod
-    def draw(cls, scores: Sequence[Floats], resamples: int, rng: np.random.Generator) -> "Resamples":
-        """With replacement, within each setting and as many as there are: settings are strata."""
-        return cls(scores, [rng.integers(len(s), size=(resamples, len(s))) for s in scores])
-
-    def pooled(self) -> Floats:
-        """(B, all seeds of all settings)"""
-        pairs = zip(self.scores, self.indices, strict=True)
-        return np.concatenate([scores[indices] for scores, indices in pairs], axis=1)
-
-    @cached_property
-    def iqms(self) -> Floats:
-        """(B,)"""
-        return interquartile_means(self.pooled())
-
-    def counts(self, setting: int) -> Floats:
-        """(B, S): how often each score was drawn."""
-        indices = self.indices[setting]
-        resamples, seeds = indices.shape
-        flat = (indices + seeds * np.arange(resamples)[:, None]).ravel()
-        counts = np.bincount(flat, minlength=resamples * seeds).reshape(resamples, seeds)
-        return counts.astype(np.float64)
+    def draw(cls, name: str, scores: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> "Replicates":
+        """Resample the scores (S,) of a candidate with replacement; the name and the seed decide how."""
+        middle = np.sort(scores)[_middle_of_resamples(len(scores), resamples, seed)]
+        iqms = np.clip(middle.mean(axis=1), middle[:, 0], middle[:, -1])
+        # All candidates with S seeds share one table of resamples; its order makes them independent.
+        return cls(iqm(scores), len(scores), make_rng(seed, "bootstrap", name).permutation(iqms))
 
 
-def percentile_interval(replicates: Floats, level: float) -> Interval:
-    """The k-th smallest and largest of B replicates, k = (B + 1)(1 - level) / 2 (Efron & Tibshirani 1993).
+@lru_cache(maxsize=64)
+def _middle_of_resamples(seeds: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """Draw S of S sorted scores, B times; return the sorted indices of the middle half, (B, S - 2 cut)."""
+    indices = np.random.default_rng([seeds, seed]).integers(seeds, size=(resamples, seeds))
+    cut = seeds // 4
+    return np.sort(indices, axis=1)[:, cut : seeds - cut]
 
-    With B = 9,999 and 95 % that is the 250th from either end. Constant replicates c give [c, c].
+
+def iqm_interval(replicates: Replicates, level: float = 0.95) -> Interval:
+    """Compute the expanded percentile interval of an IQM (Hesterberg 2015).
+
+    The tail alpha / 2 becomes Phi(-sqrt(n / (n - 1)) t(1 - alpha / 2, n - 1)), because resamples of few
+    scores vary too little. Simulated coverage of nominal 95 %: .95 to .98 from six seeds on. With five it
+    is the range of the data, which cannot cover more than .9375: see `attained_level`. Constant scores c
+    give [c, c].
+    """
+    return percentile_interval(replicates.iqms, expanded_tail(replicates.seeds, level))
+
+
+@lru_cache(maxsize=256)
+def expanded_tail(seeds: int, level: float = 0.95) -> float:
+    """Compute the tail probability of an expanded percentile interval; 0 for a single seed."""
+    if seeds < 2:
+        return 0.0
+    t = stats.t.isf((1 - level) / 2, seeds - 1)
+    return float(stats.norm.cdf(-np.sqrt(seeds / (seeds - 1)) * t))
+
+
+def attained_level(seeds: int, level: float = 0.95) -> float:
+    """Return the level that an interval of an IQM reaches: below six seeds that of the range of the data.
+
+    The range of n scores misses the median with probability 2^(1 - n): .9375 for five, 0 for one.
+    """
+    return min(level, 1 - 2.0 ** (1 - seeds))
+
+
+def difference_interval(x: Replicates, y: Replicates, level: float = 0.95) -> Interval:
+    """Compute the interval of the difference x - y of two independent IQMs, by `weighted_interval`."""
+    return weighted_interval([(1.0, x), (-1.0, y)], level)
+
+
+def weighted_interval(terms: Sequence[tuple[float, Replicates]], level: float = 0.95) -> Interval:
+    """Compute the interval of a weighted sum of independent IQMs.
+
+    The percentile interval of weighted sums of replicates, whose deviations are inflated by
+    sqrt(n / (n - 1)), with the tail Phi(-t(1 - alpha / 2, df)) and Satterthwaite's degrees of freedom df.
+    Simulated coverage of nominal 95 % for a difference of two: .96 to .99.
+    """
+    with np.errstate(invalid="ignore"):
+        sums = sum(weight * _inflated(r) for weight, r in terms)
+    tail = stats.norm.cdf(-stats.t.isf((1 - level) / 2, _degrees_of_freedom(terms)))
+    # Two that both diverged do not differ.
+    return percentile_interval(np.nan_to_num(sums, nan=0.0, posinf=np.inf, neginf=-np.inf), float(tail))
+
+
+def ratio_interval(x: Replicates, y: Replicates, level: float = 0.95) -> Interval:
+    """Compute the interval of the ratio of x's cost to y's from IQMs of minus the logarithms of costs."""
+    low, high = difference_interval(x, y, level)
+    return Interval(float(np.exp(-high)), float(np.exp(-low)))
+
+
+def percentile_interval(replicates: Floats, tail: float) -> Interval:
+    """Return the k-th smallest and largest of (B,) replicates, k = (B + 1) tail (Efron & Tibshirani 1993).
+
+    With B = 9,999 and a tail of 2.5 % that is the 250th from either end; at least the first.
     """
     count = len(replicates)
-    k = max(int((count + 1) * (1 - level) / 2 + 1e-9), 1)
+    k = max(int((count + 1) * tail + 1e-9), 1)
     ordered = np.partition(replicates, (k - 1, count - k))
     return Interval(float(ordered[k - 1]), float(ordered[count - k]))
 
 
-def bootstrap_interval(
-    strata: Sequence[Floats],
-    statistic: Callable[[Floats], Floats],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 9_999,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile interval of ``statistic``, (B, all seeds) -> (B,), with each stratum resampled by itself.
-
-    Simulated coverage of nominal 95 % for the IQM of one stratum: .94 with 10 normal scores, .90 with 5, .76
-    with 3, where it cannot be trusted.
-    """
-    return percentile_interval(statistic(Resamples.draw(strata, resamples, rng).pooled()), level)
-
-
-def probability_better(x: Sequence[Floats], y: Sequence[Floats]) -> float:
-    """Probability that a seed of x beats one of y: P(X > Y) + P(X = Y) / 2, averaged over settings.
-
-    The Mann-Whitney U over the number of pairs; "probability of improvement" in Agarwal et al. (2021).
-    """
-    return float(np.mean([pairwise_wins(own, other).mean() for own, other in zip(x, y, strict=True)]))
-
-
-def resampled_probability_better(x: Resamples, y: Resamples) -> Floats:
-    """(B,): `probability_better` in each resample."""
-    found = []
-    for k, (own, other) in enumerate(zip(x.scores, y.scores, strict=True)):
-        beaten = x.counts(k) @ pairwise_wins(own, other)
-        found.append((beaten * y.counts(k)).sum(axis=1) / (len(own) * len(other)))
-    return np.asarray(np.mean(found, axis=0))
-
-
-def pairwise_wins(x: Floats, y: Floats) -> Floats:
-    """(n, m): 1 where x beats y, 1/2 where they are equal; two failed seeds are equal."""
-    return np.asarray((x[:, None] > y) + 0.5 * (x[:, None] == y))
-
-
-def safe_difference(x: Floats, y: Floats) -> Floats:
-    """x - y, 0 where both have failed."""
+def safe_difference(x: ArrayLike, y: ArrayLike) -> Floats:
+    """Subtract elementwise; 0, not NaN, where both are -inf."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(x == y, 0.0, x - y))
+        return np.where(np.equal(x, y), 0.0, np.subtract(x, y))
 
 
-def ranks(iqms: Floats, method: str) -> Floats:
-    """(A, B) -> (A, B): ranks from 1, the highest, in each resample; ``method`` as in scipy's rankdata.
+def _inflated(replicates: Replicates) -> Floats:
+    n, estimate = replicates.seeds, replicates.estimate
+    if n < 2 or not np.isfinite(estimate):
+        return replicates.iqms
+    return np.asarray(estimate + np.sqrt(n / (n - 1)) * (replicates.iqms - estimate))
 
-    What differs by no more than rounding is equal.
-    """
-    finite = np.abs(iqms[np.isfinite(iqms)])
-    unit = 1e-12 * (finite.max() if finite.size else 1.0) or 1.0
-    return np.asarray(stats.rankdata(-np.round(iqms / unit), method=method, axis=0), dtype=np.float64)
+
+def _degrees_of_freedom(terms: Sequence[tuple[float, Replicates]]) -> float:
+    """Approximate by Satterthwaite's formula; the smallest sample's where variances are zero or infinite."""
+    variances = [weight**2 * _variance(r.iqms) for weight, r in terms]
+    fewest = min(r.seeds for _, r in terms) - 1
+    if fewest < 1 or not 0 < sum(variances) < np.inf:
+        return max(fewest, 1)
+    return sum(variances) ** 2 / sum(v**2 / (r.seeds - 1) for v, (_, r) in zip(variances, terms, strict=True))
+
+
+def _variance(iqms: Floats) -> float:
+    return float(iqms.var()) if np.isfinite(iqms).all() else np.inf

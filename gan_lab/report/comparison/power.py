@@ -1,77 +1,113 @@
-"""What a study of S seeds can see, and how much the best of many flatters itself."""
+"""Power of a comparison, seeds that a difference takes, and the bias of picking the best (winner's curse)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 from scipy.spatial import distance
 
-from gan_lab.report.comparison.bootstrap import probability_better
+from gan_lab.report.comparison.claims import FEWEST_SEEDS
+from gan_lab.report.comparison.permutation import untied_critical_value
+from gan_lab.report.comparison.probability import probability_better
 from gan_lab.report.comparison.scores import Floats, interquartile_means
 
-FEWEST_SEEDS = 5  # under which nothing is tested
 MOST_SEEDS = 1_000
 _SIMULATIONS = 4_000
+_MOST_SIMULATED_SEEDS = 16  # Beyond, the test's power is that of a t-test of a slightly smaller effect.
+_LARGEST_EFFECT = 64.0
 
 
-def minimum_detectable_effect(
-    seeds: int, comparisons: int = 1, *, power: float = 0.8, level: float = 0.95
-) -> float | None:
-    """Smallest difference, in standard deviations (Cohen's d), found with probability ``power``.
+def power(effect: float, n: int, m: int, critical: float) -> float:
+    """Compute the probability that Brunner-Munzel's T of n and m normal scores exceeds ``critical``.
 
-    For S seeds each and as many comparisons as are corrected for, from the two-sample t-test: noncentral t
-    with 2S - 2 degrees of freedom and noncentrality d sqrt(S / 2), at (1 - level) / comparisons, the first
-    step of Holm. At this effect and normal scores, the simulated power of the permutation test, which pays
-    for resting on ranks, is .75 to .79 from eight seeds on, .60 to .73 with five or six. None for one seed.
+    effect: the true difference in standard deviations (Cohen's d). By simulation with fixed draws up to 16
+    seeds each. Beyond, noncentral t with n + m - 2 degrees of freedom and an effect of sqrt(3 / pi) d, the
+    efficiency of ranks.
     """
-    if seeds < 2 or comparisons < 1:
+    if max(n, m) > _MOST_SIMULATED_SEEDS:
+        freedom = n + m - 2
+        noncentrality = effect * math.sqrt(3 / math.pi * n * m / (n + m))
+        return float(stats.nct.sf(critical, freedom, noncentrality))
+    x, y = _normal_scores(n, m)
+    return float((_statistics(x + effect, y) > critical * (1 + 1e-9)).mean())
+
+
+@lru_cache(maxsize=1_024)
+def minimum_detectable_effect(n: int, m: int, critical: float, target: float = 0.8) -> float | None:
+    """Compute the smallest difference, in standard deviations, that a pair shows with probability ``target``.
+
+    For n and m normal scores and a test that rejects where T exceeds ``critical``. None where no
+    difference, however large, could be significant.
+    """
+    if n < 2 or m < 2 or power(_LARGEST_EFFECT, n, m, critical) < target:
         return None
-
-    def missing(effect: float) -> float:
-        return _power(effect, seeds, comparisons, level) - power
-
-    high = 1.0
-    while missing(high) < 0:
-        high *= 2
-    return float(optimize.brentq(missing, 0.0, high))
+    return float(
+        optimize.bisect(lambda d: power(d, n, m, critical) - target, 0.0, _LARGEST_EFFECT, xtol=1e-3)
+    )
 
 
-def can_reject(seeds: Sequence[tuple[int, int]], comparisons: int, level: float) -> bool:
-    """Whether any difference, however large, could be significant after correction.
+def required_seeds(x: Floats, y: Floats, *, target: float = 0.8, alpha: float = 0.05) -> int | None:
+    """Compute how many fresh seeds each tell x (n,) from y (m,) with probability ``target``.
 
-    The smallest p-value of the permutation test is 2 / (arrangements of n and m scores): .008 for 5 and 5
-    seeds, which 13 comparisons turn into .10. ``seeds`` holds (n, m) for each setting.
+    In a study of these two alone, if they differ as here. The probability that one beats the other is taken
+    for that of two normal distributions, d = sqrt(2) Phi^-1(p) (McGraw & Wong 1992), so that ties and
+    diverged seeds count; p of samples that do not overlap is kept half a pair away from 1. At least five;
+    None for more than 1,000.
     """
-    arrangements = math.prod(math.comb(n + m, n) for n, m in seeds)
-    return arrangements >= 2 * max(comparisons, 1) / (1 - level) * (1 - 1e-9)
-
-
-def required_seeds(
-    x: Sequence[Floats], y: Sequence[Floats], *, power: float = 0.8, level: float = 0.95
-) -> int | None:
-    """How many fresh seeds each would tell x from y with probability ``power``, if they differ as here.
-
-    A study of these two alone. The probability of improvement p is taken for that of two normal
-    distributions, d = sqrt(2) Phi^-1(p) (McGraw & Wong 1992), so that ties and failed seeds count; p of
-    samples that do not overlap is kept half a pair away from 1. With several settings, seeds in each. At
-    least five, under which `compare` tests nothing; None for more than 1,000.
-    """
-    pairs = sum(len(own) * len(other) for own, other in zip(x, y, strict=True))
     share = probability_better(x, y)
-    share = min(max(share, 1 - share), 1 - 0.5 / pairs)
-    effect = math.sqrt(2) * float(stats.norm.ppf(share))
+    share = min(max(share, 1 - share), 1 - 0.5 / (len(x) * len(y)))
+    return _seeds_for(round(math.sqrt(2) * float(stats.norm.ppf(share)), 3), target, alpha)
+
+
+@lru_cache(maxsize=4_096)
+def _seeds_for(effect: float, target: float, alpha: float) -> int | None:
+    """Search the smallest number of seeds, by bisection."""
 
     def enough(seeds: int) -> bool:
-        total = seeds * len(x)
-        reachable = can_reject([(seeds, seeds)] * len(x), 1, level)
-        return reachable and _power(effect, total, 1, level) >= power
+        critical = pair_critical_value(seeds, seeds, alpha)
+        if seeds > _MOST_SIMULATED_SEEDS:
+            return power(effect, seeds, seeds, critical) >= target
+        detectable = minimum_detectable_effect(seeds, seeds, critical, target)
+        return detectable is not None and detectable <= effect
 
-    return _first(enough, FEWEST_SEEDS, MOST_SEEDS)
+    low, high = FEWEST_SEEDS, MOST_SEEDS
+    if not enough(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
+def pair_critical_value(n: int, m: int, alpha: float = 0.05) -> float:
+    """Return the T that the test of n and m scores must exceed, that of a t-test beyond 16 seeds."""
+    if max(n, m) > _MOST_SIMULATED_SEEDS:
+        return float(stats.t.isf(alpha / 2, n + m - 2))
+    return untied_critical_value(n, m, alpha)
+
+
+@lru_cache(maxsize=64)
+def _normal_scores(n: int, m: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng([n, m])
+    return rng.standard_normal((_SIMULATIONS, n)), rng.standard_normal((_SIMULATIONS, m))
+
+
+def _statistics(x: Floats, y: Floats) -> Floats:
+    """Compute T of each row of x (B, n) against the same row of y (B, m), (B,)."""
+    n, m = x.shape[1], y.shape[1]
+    wins = x[:, :, None] > y[:, None, :]
+    ours, theirs = wins.mean(axis=2), wins.mean(axis=1)
+    variance = ours.var(axis=1, ddof=1) / n + theirs.var(axis=1, ddof=1) / m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect = ours.mean(axis=1) - 0.5
+        return np.where(effect == 0, 0.0, effect / np.sqrt(np.where(variance < 1e-12, 0.0, variance)))
 
 
 def pooled_sd(samples: Sequence[Floats]) -> float | None:
-    """Pooled robust standard deviation of a score within a candidate and setting.
+    """Estimate the robust standard deviation of a score within samples (S,), pooled over them.
 
     The median of |x_i - x_j| over all pairs within a sample, of all samples together, divided by its value
     for a normal distribution, sqrt(2) Phi^-1(3/4): like the estimators of Rousseeuw & Croux (1993) it needs
@@ -88,34 +124,24 @@ def pooled_sd(samples: Sequence[Floats]) -> float | None:
     return robust or math.sqrt(squares / sum(len(s) - 1 for s in finite))
 
 
-def selection_bias(seeds: Sequence[int], rng: np.random.Generator) -> float:
-    """By how many standard deviations of a score the highest IQM exceeds the truth if all are equal.
+def selection_bias(seeds: Sequence[int]) -> float:
+    """Compute by how many standard deviations of a score the highest IQM exceeds the truth if all are equal.
 
-    E max_a IQM_a over candidates with these numbers of seeds, normal scores, by simulation. For means of S
-    seeds it is the expected highest of A standard normal numbers over sqrt(S), .55 for the best of 15 at 10
-    seeds; IQMs vary a little more, .58. 0 for one candidate.
+    E max_a IQM_a over candidates with these numbers of seeds, for normal scores, whose IQMs are nearly
+    normal. For means of S seeds it is the expected highest of A standard normal numbers over sqrt(S), .55
+    for the best of 15 at 10 seeds; IQMs vary a little more, .58. 0 for one candidate.
     """
     if len(seeds) < 2:
         return 0.0
-    highest = np.full(_SIMULATIONS, -math.inf)
-    for count in sorted(seeds):
-        scores = rng.standard_normal((_SIMULATIONS, count))
-        highest = np.maximum(highest, interquartile_means(scores))
-    return float(highest.mean())
+    counts = Counter(seeds)
+    grid = np.linspace(-8.0, 8.0, 4_001)
+    all_below = np.prod([stats.norm.cdf(grid / _iqm_sd(n)) ** count for n, count in counts.items()], axis=0)
+    # E max = integral of P(max > t) over t > 0, less that of P(max <= t) over t < 0.
+    return float(integrate.trapezoid((grid > 0) - all_below, grid))
 
 
-def _power(effect: float, seeds: int, comparisons: int, level: float) -> float:
-    """Of the two-sided t-test, to find an effect in its own direction."""
-    freedom = 2 * seeds - 2
-    critical = stats.t.isf((1 - level) / comparisons / 2, freedom)
-    return float(stats.nct.sf(critical, freedom, effect * math.sqrt(seeds / 2)))
-
-
-def _first(enough: Callable[[int], bool], low: int, high: int) -> int | None:
-    """Smallest number that is enough, where more is never less; None where the highest is not."""
-    if not enough(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return low
+@lru_cache(maxsize=256)
+def _iqm_sd(seeds: int) -> float:
+    """Standard deviation of the IQM of so many standard normal scores, by simulation with fixed draws."""
+    scores = np.random.default_rng(seeds).standard_normal((20_000, seeds))
+    return float(interquartile_means(scores).std())
