@@ -36,24 +36,24 @@ def command(
 
     Seeds are skipped whose results are up to date: made in the same way from the same weights.
     """
-    from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
+    from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
     from gan_lab.utils.devices import select_device
     from gan_lab.utils.errors import GanLabError
     from gan_lab.utils.text import format_number
 
-    changes = EvalOverrides(features, metrics or None, samples)
-    done, failed = evaluate(folder, changes, select_device(device), force=force, trust=trust)
+    overrides = EvalOverrides(features, metrics or None, samples)
+    results, errors = evaluate_study(folder, overrides, select_device(device), force=force, trust=trust)
     if as_json:
-        click.echo(json.dumps({str(one.folder): one.results for one in done}, indent=2))
+        click.echo(json.dumps({str(result.folder): result.results for result in results}, indent=2))
     else:
-        for one in done:
-            primary = one.results["primary"]
-            score = one.results["metrics"][primary]
+        for result in results:
+            primary = result.results["primary"]
+            score = result.results["metrics"][primary]
             last = format_number(score["last"], "diverged", digits=4)
             real_data = format_number(score["real_data"], digits=4)
             click.echo(
-                f"{one.folder}  {primary} {last} (real data {real_data})"
-                + (", up to date" if one.skipped else "")
+                f"{result.folder}  {primary} {last} (real data {real_data})"
+                + (", up to date" if result.skipped else "")
             )
-    if failed:
-        raise GanLabError("; ".join(failed))
+    if errors:
+        raise GanLabError("; ".join(errors))

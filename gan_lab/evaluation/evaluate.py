@@ -1,6 +1,6 @@
-"""Scores of generators that are already trained: of one run, or of every run of a study."""
+"""Measure generators that are already trained: of one run, or of every run of a study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,28 +8,32 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.config.build import build
+from gan_lab.datasets.base import Dataset
+from gan_lab.datasets.files import data_stamp
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.runs.load import TrainedRun, open_run
+from gan_lab.runs.naming import hash_keys, to_plain
 from gan_lab.runs.results import write_results
 from gan_lab.runs.run import Seed
 from gan_lab.runs.study import read_study
-from gan_lab.utils.errors import ConfigurationError, GanLabError
+from gan_lab.utils.checks import check_choice
+from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.paths import config_dir
 
 
 @dataclass(frozen=True)
 class EvalOverrides:
-    """What is measured otherwise than a run's own configuration says; None leaves it as it is."""
+    """What is measured otherwise than a run's configuration says; None leaves it as it is."""
 
     features: str | None = None
     metrics: Sequence[str] | None = None
     samples: int | None = None
 
     def apply(self, cfg: DictConfig) -> DictConfig:
+        """Return a copy of a configuration with the overrides in it."""
         changed = cfg.copy()
         if self.features is not None:
             changed.features = _entry("features", self.features)
@@ -43,16 +47,37 @@ class EvalOverrides:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """One seed: its folder, what its ``results.json`` says, and whether that was there already."""
+    """One seed: its folder, what its ``results.json`` says, and whether that was up to date already."""
 
     folder: Path
     results: dict[str, Any]
     skipped: bool
 
 
-def evaluate(
+class _EvaluatorCache:
+    """Evaluators and their data, built on first use and shared by runs that are measured in the same way."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._data: dict[str, Dataset] = {}
+        self._evaluators: dict[tuple[str, int], Evaluator] = {}
+
+    def data(self, cfg: DictConfig) -> Dataset:
+        key = hash_keys(cfg, ["dataset"])
+        if key not in self._data:
+            self._data[key] = build(cfg, "dataset").to(self.device)
+        return self._data[key]
+
+    def evaluator(self, cfg: DictConfig) -> Evaluator:
+        key = evaluation_digest(cfg), int(cfg.model.latent_size)
+        if key not in self._evaluators:
+            self._evaluators[key] = build_evaluator(cfg, self.data(cfg))
+        return self._evaluators[key]
+
+
+def evaluate_study(
     folder: Path,
-    changes: EvalOverrides,
+    overrides: EvalOverrides,
     device: torch.device,
     *,
     force: bool = False,
@@ -60,84 +85,76 @@ def evaluate(
 ) -> tuple[list[EvalResult], list[str]]:
     """Evaluate every seed of a run, or of all runs in a study, and write its ``results.json``.
 
-    What is there already, made in the same way from the same weights, is skipped unless ``force``; runs that
-    rerun=true has archived are left alone. Modules in ``trust`` may be built from a ``config.yaml``, as in
-    `load`. Also returns what could not be evaluated, a sentence each.
+    Results that were made in the same way from the same weights are skipped unless ``force``; runs that
+    rerun=true has archived are left alone. A run whose training data have changed is not measured: its scores
+    would be those of old generators against new data. Modules in ``trust`` may be built from a
+    ``config.yaml``, as in `load`. Also returns what could not be evaluated, a sentence each.
     """
     study = read_study(folder)
-    judges: dict[tuple[str, int], Evaluator] = {}
-    done: list[EvalResult] = []
-    failed = list(study.damaged.values())
-    runs: list[TrainedRun] = []
-    for run in study.runs:
-        try:
-            runs.append(open_run(run, trust))
-        except GanLabError as error:
-            failed.append(str(error))
-    with tqdm(
-        total=sum(len(run.seeds) for run in runs), unit="seed", disable=None, dynamic_ncols=True
-    ) as bar:
-        for trained in runs:
-            cfg = changes.apply(trained.cfg)
-            for seed in trained.run.seeds:
+    cache = _EvaluatorCache(device)
+    results: list[EvalResult] = []
+    errors = list(study.damaged.values())
+    total = sum(len(run.seeds) for run in study.runs)
+    with tqdm(total=total, unit="seed", disable=None, dynamic_ncols=True) as bar:
+        for run in study.runs:
+            try:
+                trained = open_run(run, trust)
+                cfg = overrides.apply(trained.cfg)
+                _check_data(trained, cache)
+            except GanLabError as error:
+                errors.append(str(error))
+                bar.update(len(run.seeds))
+                continue
+            for seed in run.seeds:
                 try:
-                    done.append(_seed(trained, cfg, seed, _judge(judges, cfg, device), force=force))
+                    results.append(_evaluate_seed(trained, cfg, seed, cache, force=force))
                 except GanLabError as error:
-                    failed.append(f"{seed.folder}: {error}")
+                    errors.append(f"{seed.folder}: {error}")
                 bar.update()
-    return done, failed
+    return results, errors
 
 
-def _seed(
-    run: TrainedRun, cfg: DictConfig, seed: Seed, judge: Callable[[], Evaluator], *, force: bool
+def _check_data(trained: TrainedRun, cache: _EvaluatorCache) -> None:
+    """Raise `DataError` if the data that a run was trained on have changed; unchanged files are not read."""
+    status, cfg = trained.status, trained.cfg
+    stamp = data_stamp(to_plain(cfg)["dataset"])
+    if not status.data_fingerprint or (stamp and stamp == status.data_stamp):
+        return
+    data = cache.data(cfg)
+    change = status.data_change(data.fingerprint, len(data))
+    if change is not None:
+        raise DataError(
+            f"{trained.folder} was trained on other data than dataset={data.name} holds now ({change}): "
+            "bring the old data back to measure it"
+        )
+
+
+def _evaluate_seed(
+    trained: TrainedRun, cfg: DictConfig, seed: Seed, cache: _EvaluatorCache, *, force: bool
 ) -> EvalResult:
-    folder = seed.folder
-    step = run.status.step if seed.diverged is None else seed.diverged
-    there = None
-    with suppress(GanLabError):  # what is damaged is measured anew
-        there = seed.results
-    if there and not force and (there["evaluation_digest"], there["step"]) == (evaluation_digest(cfg), step):
-        return EvalResult(folder, there, skipped=True)
+    digest = evaluation_digest(cfg)
+    step = trained.status.step if seed.diverged is None else seed.diverged
+    previous = None
+    with suppress(GanLabError):  # what is corrupt is measured again
+        previous = seed.results
+    if previous and not force and (previous["evaluation_digest"], previous["step"]) == (digest, step):
+        return EvalResult(seed.folder, previous, skipped=True)
+    evaluator = cache.evaluator(cfg)
     scores = None
     if seed.diverged is None:
-        network = run.generator(seed.number, judge().data.device)
-
-        @torch.no_grad()
-        def generate(latent: Tensor) -> Tensor:
-            out: Tensor = network(latent[0])
-            return out[None]
-
-        (scores,) = judge()(generate, [seed.number])
-    # Numbers from the way belong to these only where they were made in the same way.
-    history = seed.stats() if evaluation_digest(cfg) == evaluation_digest(run.cfg) else []
-    results = write_results(
-        folder,
-        seed=seed.number,
-        step=step,
-        evaluation_digest=evaluation_digest(cfg),
-        **judge().summarize(scores, history),
-    )
-    return EvalResult(folder, results, skipped=False)
-
-
-def _judge(
-    judges: dict[tuple[str, int], Evaluator], cfg: DictConfig, device: torch.device
-) -> Callable[[], Evaluator]:
-    """Made when it is needed, and shared by runs that are measured in the same way."""
-
-    def judge() -> Evaluator:
-        key = evaluation_digest(cfg), int(cfg.model.latent_size)
-        if key not in judges:
-            judges[key] = build_evaluator(cfg, build(cfg, "dataset").to(device))
-        return judges[key]
-
-    return judge
+        generator = trained.generator(seed.number, evaluator.data.device)
+        with torch.no_grad():
+            scores = evaluator(generator, seed.number)
+    # Scores over training belong to these only if they were made in the same way.
+    history = seed.stats() if digest == evaluation_digest(trained.cfg) else []
+    summary = evaluator.summarize(scores, history)
+    results = write_results(seed.folder, seed=seed.number, step=step, evaluation_digest=digest, **summary)
+    return EvalResult(seed.folder, results, skipped=False)
 
 
 def _entry(group: str, name: str) -> DictConfig:
     known = sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
-    if name not in known:
-        raise ConfigurationError(f"{group} must be one of {', '.join(known)}, got {name!r}")
+    check_choice(group, name, known)
     entry = OmegaConf.load(config_dir() / group / f"{name}.yaml")
     assert isinstance(entry, DictConfig)
     return entry

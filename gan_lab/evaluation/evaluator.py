@@ -1,7 +1,7 @@
 """Scores of generators: features of generated and of held-out real samples, through every metric that fits.
 
 What a score depends on is fixed once and goes with it: the extractor and its hash, the number of samples,
-which real ones, and what real training data score against the same held-out samples (the floor).
+which real ones, and what real training data score against the same held-out samples.
 """
 
 import math
@@ -20,15 +20,14 @@ from gan_lab.runs.naming import hash_keys
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
 
-CHUNK = 256
+CHUNK = 256  # samples that are generated, and looked at, together
 Scores = dict[str, float | None]
-_Piece = tuple[Tensor, Tensor | None]
 # Keys of a configuration that a score depends on, beside the generator.
-_KEYS = ("dataset", "features", "metric", "metrics.samples")
+EVALUATION_KEYS = ("dataset", "features", "metric", "metrics.samples")
 
 
 class Evaluator:
-    """Scores samples against held-out real ones.
+    """Score samples of one generator against held-out real ones.
 
     count: how many samples of each; real_data_scores: what real training data score; skipped_metrics:
     metric -> why it does not apply to these data.
@@ -58,16 +57,16 @@ class Evaluator:
             raise ConfigurationError(
                 f"metrics need at least 2 samples, and dataset {data.name} has {len(data)}"
             )
-        self._real = self._evidence_of(real_data, order[: self.count])
-        fitting = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}
-        self.skipped_metrics = {name: why for name, why in fitting.items() if why is not None}
+        self._real = FeatureBatch.concatenate(self._extract_real(real_data, order[: self.count]))
+        reasons = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}
+        self.skipped_metrics = {name: why for name, why in reasons.items() if why is not None}
         self.metrics = [metric for name, metric in metrics.items() if name not in self.skipped_metrics]
         self.score_specs: dict[str, ScoreSpec] = {
             n: s for metric in self.metrics for n, s in metric.score_specs.items()
         }
         if not self.metrics:
             raise ConfigurationError(
-                "metric holds nothing that suits these data: "
+                "metric names nothing that applies to these data: "
                 + "; ".join(f"{name}: {why}" for name, why in self.skipped_metrics.items())
             )
         if primary is not None and primary not in self.score_specs:
@@ -76,25 +75,35 @@ class Evaluator:
                 f"got {primary!r}"
             )
         self.primary = primary or next(iter(self.score_specs))
-        self.real_data_scores = self._score(self._evidence_of(data, training[: self.count]))
+        self.real_data_scores = self.score(self._extract_real(data, training[: self.count]))
 
-    def __call__(self, generate: Callable[[Tensor], Tensor], seeds: Sequence[int]) -> list[Scores]:
-        """Scores of every seed's generator, (S, n, L) latents -> (S, n, *shape).
+    def __call__(self, generate: Callable[[Tensor], Tensor], seed: int) -> Scores:
+        """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed."""
+        latents = self.latents(seed).to(self.data.device)
+        return self.score([self.extract(generate(z)) for z in torch.split(latents, CHUNK)])
 
-        A seed sees the same noise at every call. All its scores are None where a sample is not finite.
-        """
-        shape = (self.count, self.latent_size)
-        latent = torch.stack([torch.randn(shape, generator=stream(seed, "evaluation")) for seed in seeds])
-        pieces: list[list[_Piece]] = [[] for _ in seeds]
-        for z in torch.split(latent, CHUNK, dim=1):
-            for own, samples in zip(pieces, generate(z.to(self.data.device)), strict=True):
-                own.append(self._piece(self.data.quantize(samples.float())))
-        return [self._score(self._evidence(own)) for own in pieces]
+    def latents(self, seed: int) -> Tensor:
+        """Draw the noise (count, L) that a seed's generator is measured on, the same at every call."""
+        return torch.randn(self.count, self.latent_size, generator=stream(seed, "evaluation"))
+
+    def extract(self, samples: Tensor) -> FeatureBatch:
+        """Extract what metrics see of generated samples (n, *shape)."""
+        return self._extract(self.data.quantize(samples.float()))
+
+    def score(self, parts: Sequence[FeatureBatch]) -> Scores:
+        """Apply every metric to the parts together; all scores are None if a sample is not finite."""
+        fake = FeatureBatch.concatenate(parts)
+        if not fake.finite:
+            return dict.fromkeys(self.score_specs)
+        scores: Scores = {}
+        for metric in self.metrics:
+            scores |= metric(fake, self._real)
+        return {n: v if v is not None and math.isfinite(v) else None for n, v in scores.items()}
 
     def summarize(self, last: Scores | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What ``results.json`` says of scores: how they were made, and their values for one seed.
+        """Describe scores for ``results.json``: how they were made, and their values for one seed.
 
-        last: the final scores; None is a seed that has diverged, and every score as bad as can be. history:
+        last: the final scores; None for a seed that has diverged, whose scores count as the worst. history:
         lines of its log, for the best and the mean over training.
         """
         return {
@@ -118,29 +127,17 @@ class Evaluator:
             },
         }
 
-    def _score(self, fake: FeatureBatch) -> Scores:
-        if not fake.finite:
-            return dict.fromkeys(self.score_specs)
-        found: Scores = {}
-        for metric in self.metrics:
-            found |= metric(fake, self._real)
-        return {n: v if v is not None and math.isfinite(v) else None for n, v in found.items()}
-
-    def _piece(self, samples: Tensor) -> _Piece:
+    def _extract(self, samples: Tensor) -> FeatureBatch:
         features, logits = self.extractor(samples)
-        return features.cpu().double(), None if logits is None else logits.cpu().double()
+        logits = None if logits is None else logits.cpu().double()
+        return FeatureBatch(features.cpu().double(), logits, self.data.modes)
 
-    def _evidence(self, pieces: Sequence[_Piece]) -> FeatureBatch:
-        logits = [logits for _, logits in pieces if logits is not None]
-        features = torch.cat([features for features, _ in pieces])
-        return FeatureBatch(features, torch.cat(logits) if logits else None, self.data.modes)
-
-    def _evidence_of(self, data: Dataset, rows: Tensor) -> FeatureBatch:
-        return self._evidence([self._piece(data.batch(part)) for part in torch.split(rows, CHUNK)])
+    def _extract_real(self, data: Dataset, rows: Tensor) -> list[FeatureBatch]:
+        return [self._extract(data.batch(part)) for part in torch.split(rows, CHUNK)]
 
 
 def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
-    """The evaluator that a configuration asks for; builds, and on first use trains, its extractor."""
+    """Build the evaluator that a configuration asks for; its extractor may be trained on first use."""
     if not cfg.get("metric"):
         raise ConfigurationError(
             "metric must name at least one metric while metrics.every is above 0, got none"
@@ -158,8 +155,8 @@ def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:
 
 
 def evaluation_digest(cfg: DictConfig) -> str:
-    """16 hexadecimal digits that are the same where scores are made in the same way."""
-    return hash_keys(cfg, _KEYS)[:16]
+    """Return 16 hexadecimal digits that are the same if scores are made in the same way."""
+    return hash_keys(cfg, EVALUATION_KEYS)[:16]
 
 
 def _over_training(history: Sequence[Mapping[str, Any]], name: str, spec: ScoreSpec) -> dict[str, Any]:

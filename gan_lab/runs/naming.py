@@ -40,11 +40,13 @@ def identity(cfg: DictConfig) -> str:
 
 
 def hash_keys(cfg: DictConfig, keys: Iterable[str]) -> str:
-    """Return 64 hexadecimal digits that are the same for the same resolved values of ``keys``."""
+    """Return 64 hexadecimal digits that are the same for the same resolved values of ``keys``.
+
+    As in `identity`, what is null or empty does not count.
+    """
     plain = OmegaConf.create(to_plain(cfg))
-    return _sha256(
-        {key: OmegaConf.to_container(OmegaConf.create({"v": OmegaConf.select(plain, key)})) for key in keys}
-    )
+    values = {key: OmegaConf.create({"value": OmegaConf.select(plain, key)}) for key in keys}
+    return _sha256({key: without_empty(OmegaConf.to_container(value)) for key, value in values.items()})
 
 
 def task_config(cfg: DictConfig) -> DictConfig:

@@ -59,6 +59,14 @@ class Status:
     data_samples: int = 0
     data_stamp: str = ""
 
+    def data_change(self, fingerprint: str, samples: int) -> str | None:
+        """Say what is different between the training data and data as they are now; None if nothing is."""
+        if self.data_fingerprint in ("", fingerprint):
+            return None
+        if self.data_samples != samples:
+            return f"{self.data_samples:,} samples then, {samples:,} now"
+        return "as many samples with other content"
+
     def save(self, folder: Path) -> None:
         content = {"format": STATUS_FORMAT, **asdict(self)}
         atomic_write(folder / STATUS, json.dumps(content, indent=2) + "\n")

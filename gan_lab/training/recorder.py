@@ -12,7 +12,8 @@ import torch
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from gan_lab.evaluation.evaluator import Scores, evaluation_digest
+from gan_lab.evaluation import FeatureBatch
+from gan_lab.evaluation.evaluator import CHUNK, Evaluator, Scores, evaluation_digest
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import seed_folder
@@ -28,6 +29,17 @@ from gan_lab.utils.signals import StopRequest
 from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
+
+
+def score_seeds(evaluator: Evaluator, engine: Engine) -> list[Scores]:
+    """Score every seed's generator; all of them generate each part of their samples together."""
+    latents = torch.stack([evaluator.latents(seed) for seed in engine.seeds])
+    parts: list[list[FeatureBatch]] = [[] for _ in engine.seeds]
+    for z in torch.split(latents, CHUNK, dim=1):
+        samples = engine.generate(z.to(engine.config.device))
+        for seed_parts, seed_samples in zip(parts, samples, strict=True):
+            seed_parts.append(evaluator.extract(seed_samples))
+    return [evaluator.score(seed_parts) for seed_parts in parts]
 
 
 class Recorder:
@@ -122,7 +134,7 @@ class Recorder:
         if self.evaluator is None:
             return
         with self._timed("metric_seconds"), self._observing("metrics", step):
-            per_seed = self.evaluator(engine.generate, engine.seeds)
+            per_seed = score_seeds(self.evaluator, engine)
             for seed, scores in zip(engine.seeds, per_seed, strict=True):
                 self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
             self._scores, self._last_eval_step = dict(zip(engine.seeds, per_seed, strict=True)), step
@@ -133,7 +145,7 @@ class Recorder:
         with self._timed("diagnostic_seconds"):
             for index, seed in enumerate(engine.seeds):
                 with self._observing("diagnostics", step):
-                    result = self.probe.look(engine.state(index))
+                    result = self.probe.run(engine.state(index))
                     for name, diagnostic in self.diagnostics_by_name.items():
                         with self._observing(f"diagnostic {name}", step):
                             self.logs[seed].scalars(step, diagnostic(result))

@@ -186,11 +186,10 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
 
 def require_same_data(before: Status, data: Dataset) -> None:
     """Raise `ConfigurationError` if a run was trained on other data than there are now."""
-    if before.data_fingerprint and before.data_fingerprint != data.fingerprint:
-        counts = f"{before.data_samples} samples then, {len(data)} now"
-        changed = counts if before.data_samples != len(data) else "as many samples with other content"
+    change = before.data_change(data.fingerprint, len(data))
+    if change is not None:
         raise ConfigurationError(
-            f"dataset={data.name} has changed since this run was trained on it ({changed}): "
+            f"dataset={data.name} has changed since this run was trained on it ({change}): "
             "bring the old data back, take another study=..., or start over with rerun=true"
         )
 

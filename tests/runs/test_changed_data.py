@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,23 @@ def test_a_finished_run_notices_changed_files_without_torch(monkeypatch: pytest.
     assert is_done(cfg, status)
     pictures((40, 40, 220))
     assert not is_done(cfg, status)
+
+
+def test_generators_are_not_measured_against_other_data(run_cli: Callable[..., tuple[int, str, str]]) -> None:
+    pictures((220, 40, 40))
+    run = train(SMALL)
+    code, _, err = run_cli("evaluate", str(run.folder), "--metric", "sliced_wasserstein")
+    assert code == 0, err
+    results = run.folder / "seed_0" / "results.json"
+    before = results.read_bytes()
+    for path in Path("pictures").iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    code, out, err = run_cli("evaluate", str(run.folder), "--metric", "sliced_wasserstein")
+    assert (code, "up to date" in out) == (0, True), err
+    pictures((40, 40, 220), number=9)
+    for words in ((), ("--force",), ("--metric", "prdc")):
+        code, out, err = run_cli("evaluate", str(run.folder), *words)
+        assert code == 2
+        assert "was trained on other data than dataset=image_folder holds now (12 samples then, 9 now)" in err
+        assert "--force" not in err
+    assert results.read_bytes() == before

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import open_dict
 from torch import Tensor
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Images
-from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
+from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.evaluation.features.base import Raw
 from gan_lab.evaluation.metrics.base import Metric
@@ -19,6 +20,7 @@ from gan_lab.evaluation.metrics.prdc import PRDC
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.results import read_results
 from gan_lab.runs.stats import read_stats
+from gan_lab.training.recorder import score_seeds
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, train
 
@@ -51,13 +53,13 @@ def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
 
     def noisy(sd: float) -> Callable[[Tensor], Tensor]:
         def generate(z: Tensor) -> Tensor:
-            rows = torch.randint(len(data), (z.shape[1],), generator=generator)
+            rows = torch.randint(len(data), (len(z),), generator=generator)
             real = data.batch(rows)
-            return (real + sd * torch.randn(real.shape, generator=generator)).clamp(-1, 1)[None]
+            return (real + sd * torch.randn(real.shape, generator=generator)).clamp(-1, 1)
 
         return generate
 
-    mild, strong = found(noisy(0.1), [0])[0], found(noisy(0.6), [0])[0]
+    mild, strong = found(noisy(0.1), 0), found(noisy(0.6), 0)
     fids = [scores["fid"] for scores in (found.real_data_scores, mild, strong)]
     assert None not in fids
     assert fids[0] * 1.2 < fids[2]  # type: ignore[operator]
@@ -77,7 +79,7 @@ def test_points_are_counted_by_their_modes() -> None:
 
 def test_samples_that_are_not_finite_have_no_scores() -> None:
     found = judge("dataset=ring", "model=mlp", "metrics.samples=50")
-    (scores,) = found(lambda z: torch.full((*z.shape[:2], 2), torch.nan), [0])
+    scores = found(lambda z: torch.full((len(z), 2), torch.nan), 0)
     assert set(scores) == set(found.score_specs)
     assert all(value is None for value in scores.values())
 
@@ -86,14 +88,14 @@ def test_scores_depend_on_nothing_but_the_generator_and_the_seed() -> None:
     experiment = assembled(*TINY_POINTS, "seeds=3", *SAMPLED)
     found = experiment.evaluator
     assert found is not None
-    together = found(experiment.engine.generate, [0, 1, 2])
+    together = score_seeds(found, experiment.engine)
     alone = assembled(*TINY_POINTS, "seed=2", *SAMPLED)
     assert alone.evaluator is not None
-    same = alone.evaluator(alone.engine.generate, [2])[0]
+    (same,) = score_seeds(alone.evaluator, alone.engine)
     assert same.keys() == together[2].keys()
     for name, value in together[2].items():
         assert same[name] == (value if value is None else pytest.approx(value, rel=1e-4)), name
-    assert found(experiment.engine.generate, [0, 1, 2]) == together
+    assert score_seeds(found, experiment.engine) == together
     assert together[0] != together[1]
 
 
@@ -112,7 +114,7 @@ def test_without_a_held_out_part_the_data_are_halved() -> None:
     ("overrides", "sentence"),
     [
         (("report.primary=modes",), "report.primary must be null or one of fid, .*, got 'modes'"),
-        (("metric=[modes]",), "metric holds nothing that suits these data: modes: "),
+        (("metric=[modes]",), "metric names nothing that applies to these data: modes: "),
         (("metric=[]",), "metric must name at least one metric"),
         (("metrics.samples=1",), "metrics.samples must be"),
         (("metrics.every=-1",), "metrics.every must be"),
@@ -168,10 +170,10 @@ def test_evaluating_afterwards_gives_the_same_numbers_and_skips_what_is_done() -
     run = train([*TINY_POINTS, *MEASURED, "seeds=2", "ema=0.9"])
     files = [seed_folder(run.folder, seed) / "results.json" for seed in run.seeds]
     before = [json.loads(file.read_text()) for file in files]
-    done, failed = evaluate(run.folder.parent, EvalOverrides(), CPU)
+    done, failed = evaluate_study(run.folder.parent, EvalOverrides(), CPU)
     assert [one.skipped for one in done] == [True, True]
     files[0].unlink()
-    done, failed = evaluate(run.folder, EvalOverrides(), CPU)
+    done, failed = evaluate_study(run.folder, EvalOverrides(), CPU)
     assert [one.skipped for one in done] == [False, True]
     assert not failed
     again = json.loads(files[0].read_text())
@@ -189,11 +191,11 @@ def test_runs_that_rerun_has_archived_are_left_alone() -> None:
     train([*words, "rerun=true"])
     (archive,) = first.folder.parent.glob("*.before-*")
     (archive / "seed_0" / "results.json").unlink()
-    done, failed = evaluate(first.folder.parent, EvalOverrides(), CPU)
+    done, failed = evaluate_study(first.folder.parent, EvalOverrides(), CPU)
     assert [(one.folder, one.skipped) for one in done] == [(first.folder / "seed_0", True)]
     assert not failed
     assert not (archive / "seed_0" / "results.json").exists()
-    done, _ = evaluate(archive, EvalOverrides(), CPU)  # unless it is asked for by name
+    done, _ = evaluate_study(archive, EvalOverrides(), CPU)  # unless it is asked for by name
     assert [(one.folder, one.skipped) for one in done] == [(archive / "seed_0", False)]
 
 
@@ -216,13 +218,25 @@ def test_a_run_resumed_with_other_metrics_counts_only_scores_made_in_one_way() -
 
 def test_other_features_do_not_borrow_numbers_from_the_way() -> None:
     run = train([*TINY_IMAGES, *MEASURED])
-    (one,), _ = evaluate(run.folder, EvalOverrides(features="raw", metrics=["prdc", "kid"], samples=30), CPU)
+    (one,), _ = evaluate_study(
+        run.folder, EvalOverrides(features="raw", metrics=["prdc", "kid"], samples=30), CPU
+    )
     assert one.results["features"]["name"] == "raw"
     assert one.results["primary"] == "coverage"
     assert one.results["samples"]["fake"] == 30
     assert one.results["metrics"]["kid"]["best"] is None
-    assert not evaluate(run.folder, EvalOverrides(), CPU)[0][0].skipped
+    assert not evaluate_study(run.folder, EvalOverrides(), CPU)[0][0].skipped
     assert evaluation_digest(run.cfg) == evaluation_digest(EvalOverrides().apply(run.cfg))
+
+
+def test_a_key_that_is_null_makes_no_other_evaluation() -> None:
+    cfg = composed("dataset=digits")
+    with open_dict(cfg):
+        cfg.dataset.new_key = None
+    assert evaluation_digest(cfg) == evaluation_digest(composed("dataset=digits"))
+    others = ("dataset.size=8", "features=raw", "metric=[fid]", "metrics.samples=9")
+    digests = {evaluation_digest(composed("dataset=digits", other)) for other in others}
+    assert len(digests | {evaluation_digest(cfg)}) == 5
 
 
 def test_the_command(run_cli: Cli) -> None:
@@ -254,12 +268,13 @@ def test_the_command(run_cli: Cli) -> None:
 
 
 def test_scores_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def scores(chunk: int) -> list[dict[str, float | None]]:
+    def scores(chunk: int) -> dict[str, float | None]:
         monkeypatch.setattr("gan_lab.evaluation.evaluator.CHUNK", chunk)
         experiment = assembled(*TINY_IMAGES, "metrics.every=4", "metrics.samples=100")
         assert experiment.evaluator is not None
-        return experiment.evaluator(experiment.engine.generate, [0])
+        engine = experiment.engine
+        return experiment.evaluator(lambda z: engine.generate(z[None])[0], 0)
 
-    (whole,), (parts,) = scores(100), scores(7)
+    whole, parts = scores(100), scores(7)
     for name, value in whole.items():
         assert parts[name] == pytest.approx(value, rel=1e-3, abs=1e-6), name

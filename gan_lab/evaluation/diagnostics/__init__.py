@@ -1,7 +1,7 @@
 """Why an activation does what it does: what both networks look like from inside, on a fixed probe batch.
 
-`Probe` plays the two turns once on a copy of a seed's networks and keeps what passed through; each diagnostic
-reads numbers from that. The run itself is never touched, so it ends in the same bits with and without.
+`Probe` computes both losses once on a copy of a seed's networks and records what passes through; each
+diagnostic reads numbers from that. The run itself is never touched: it ends in the same bits without them.
 """
 
 from gan_lab.evaluation.diagnostics.probe import (

@@ -20,24 +20,27 @@ class GradientNorms(Diagnostic):
     are not finite; counted, never replaced.
     """
 
-    def __call__(self, look: ProbeResult) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for player, network in look.players.items():
-            found |= self._network(f"diagnostics/{player}", network)
-        return found
+    def __call__(self, probed: ProbeResult) -> dict[str, float]:
+        scalars: dict[str, float] = {}
+        for player, network in probed.players.items():
+            scalars |= self._network(f"diagnostics/{player}", network)
+        return scalars
 
     def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
         names = [layer.name for layer in network.layers]
         norms = _norms([layer.gradient for layer in network.layers])
         weights = _norms([layer.weight for layer in network.layers])
         relative = [g / w if w else math.nan for g, w in zip(norms, weights, strict=True)]
-        found = {f"{tag}/{name}/gradient": norm for name, norm in zip(names, norms, strict=True)}
-        found |= {f"{tag}/{name}/gradient_relative": r for name, r in zip(names, relative, strict=True)}
-        tensors = [*(s.inputs for s in network.sites), *(layer.gradient for layer in network.layers)]
-        broken = torch.stack([(~tensor.isfinite()).sum() for tensor in tensors]).sum()
-        return found | {
+        scalars = {f"{tag}/{name}/gradient": norm for name, norm in zip(names, norms, strict=True)}
+        scalars |= {f"{tag}/{name}/gradient_relative": r for name, r in zip(names, relative, strict=True)}
+        tensors = [
+            *(record.inputs for record in network.activations),
+            *(layer.gradient for layer in network.layers),
+        ]
+        non_finite = torch.stack([(~tensor.isfinite()).sum() for tensor in tensors]).sum()
+        return scalars | {
             f"{tag}/gradient_ratio": relative[0] / relative[-1] if relative[-1] else math.nan,
-            f"{tag}/non_finite": float(broken),
+            f"{tag}/non_finite": float(non_finite),
         }
 
 
@@ -47,10 +50,10 @@ class DataGradient(Diagnostic):
     Mescheder et al. (2018), arXiv:1801.04406; Gulrajani et al. (2017), arXiv:1704.00028.
     """
 
-    def __call__(self, look: ProbeResult) -> dict[str, float]:
+    def __call__(self, probed: ProbeResult) -> dict[str, float]:
         return {
-            "diagnostics/pair/data_gradient": float(look.real_gradients.flatten(1).norm(dim=1).mean()),
-            "diagnostics/pair/fake_gradient": float(look.fake_gradients.flatten(1).norm(dim=1).mean()),
+            "diagnostics/pair/data_gradient": float(probed.real_gradients.flatten(1).norm(dim=1).mean()),
+            "diagnostics/pair/fake_gradient": float(probed.fake_gradients.flatten(1).norm(dim=1).mean()),
         }
 
 
@@ -61,11 +64,11 @@ class EffectiveRank(Diagnostic):
     activation would drown everything else. At most ``ROWS`` samples, evenly spaced: this is what costs.
     """
 
-    def __call__(self, look: ProbeResult) -> dict[str, float]:
+    def __call__(self, probed: ProbeResult) -> dict[str, float]:
         return {
-            f"diagnostics/{player}/effective_rank": effective_rank(network.sites[-1].outputs())
-            for player, network in look.players.items()
-            if network.sites
+            f"diagnostics/{player}/effective_rank": effective_rank(network.activations[-1].outputs())
+            for player, network in probed.players.items()
+            if network.activations
         }
 
 

@@ -1,4 +1,4 @@
-"""One look at a pair of networks: activations, gradients and D's inputs on a fixed batch."""
+"""Probe a GAN: its activations, its gradients and those at D's inputs, on a fixed batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,34 +14,35 @@ from torch.nn.utils import parametrize
 
 from gan_lab.datasets.base import Dataset
 from gan_lab.gan.activations import activation_sites
-from gan_lab.gan.steps import GAN, PLAYERS, Batch, GANLoss, discriminator_loss, generator_loss
+from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss
 from gan_lab.utils.seeding import stream
 
 
 @dataclass(frozen=True)
 class ActivationRecord:
-    """A hidden activation: what went in, (N, C) or (N, C, H, W), where C are its units."""
+    """A hidden activation and its inputs, (N, C) or (N, C, H, W), where C are its units."""
 
     name: str
     module: nn.Module
     inputs: Tensor
 
     def outputs(self) -> Tensor:
+        """Compute f at every input."""
         with torch.no_grad():
             out: Tensor = self.module(self.inputs)
             return out
 
-    def slopes(self) -> Tensor:
-        """f' at every input: the gradient of the summed outputs, for f works on each number by itself."""
+    def derivatives(self) -> Tensor:
+        """Compute f' at every input: the gradient of the summed outputs, as f works element by element."""
         with torch.enable_grad():
             x = self.inputs.detach().requires_grad_(True)
-            (slopes,) = torch.autograd.grad(self.module(x).sum(), x)
-        return slopes
+            (derivatives,) = torch.autograd.grad(self.module(x).sum(), x)
+        return derivatives
 
 
 @dataclass(frozen=True)
 class WeightLayer:
-    """A layer's weight and the gradient in it of its own player's loss."""
+    """A layer's weight, and the gradient of its network's loss in it."""
 
     name: str
     weight: Tensor
@@ -50,15 +51,15 @@ class WeightLayer:
 
 @dataclass(frozen=True)
 class ProbedNetwork:
-    """What was seen of one player, from input to output."""
+    """What a probe recorded of one network, from input to output."""
 
-    sites: list[ActivationRecord]
+    activations: list[ActivationRecord]
     layers: list[WeightLayer]
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What was seen of a pair. real_gradients, fake_gradients: grad_x D(x), (N, *shape)."""
+    """What a probe recorded of a GAN. real_gradients, fake_gradients: grad_x D(x), (N, *shape)."""
 
     players: Mapping[str, ProbedNetwork]
     real_gradients: Tensor
@@ -66,75 +67,75 @@ class ProbeResult:
 
 
 class Diagnostic(ABC):
-    """Numbers read from a look; their tags are ``diagnostics/<player>/...`` or ``diagnostics/pair/...``."""
+    """Scalars of a probe's result, tagged ``diagnostics/<network>/...`` or ``diagnostics/pair/...``."""
 
     @abstractmethod
-    def __call__(self, look: ProbeResult) -> dict[str, float]: ...
+    def __call__(self, probed: ProbeResult) -> dict[str, float]: ...
 
 
 class Probe:
-    """Plays both turns on a copy of the networks it is shown; every seed and step sees the same batch."""
+    """Compute both losses on a copy of a GAN; the batch is the same for every seed and step."""
 
     def __init__(
         self,
         template: GAN,
-        game: GANLoss,
+        gan_loss: GANLoss,
         data: Dataset,
         *,
         samples: int,
         latent_size: int,
         device: torch.device,
     ) -> None:
-        self.pair, self.game, self.device = deepcopy(template).to(device).train(), game, device
+        self.gan, self.gan_loss, self.device = deepcopy(template).to(device).train(), gan_loss, device
         rows = torch.randperm(len(data), generator=stream(0, "probe data"))[:samples]
         count = len(rows)
         latent = torch.randn(count, latent_size, generator=stream(0, "probe latent"))
-        uniforms = torch.rand(count, game.num_rand, generator=stream(0, "probe uniforms"))
-        self.batch = Batch(data.batch(rows), latent.to(device), uniforms.to(device))
+        rand = torch.rand(count, gan_loss.num_rand, generator=stream(0, "probe uniforms"))
+        self.batch = Batch(data.batch(rows), latent.to(device), rand.to(device))
 
-    def look(self, state: Mapping[str, Tensor]) -> ProbeResult:
-        """Look at a pair in training mode and full precision; whatever it draws shifts nobody's noise."""
-        self.pair.load_state_dict(state)
-        seen: dict[str, ProbedNetwork] = {}
+    def run(self, state: Mapping[str, Tensor]) -> ProbeResult:
+        """Probe a GAN's state in training mode and full precision; the global random state is kept."""
+        self.gan.load_state_dict(state)
+        networks: dict[str, ProbedNetwork] = {}
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), torch.autocast(self.device.type, enabled=False):
             torch.manual_seed(0)
-            for player, turn in zip(PLAYERS, (generator_loss, discriminator_loss), strict=True):
-                network: nn.Module = getattr(self.pair, player)
-                with inputs_of_sites(network) as inputs:
-                    loss, _ = turn(self.pair.generator, self.pair.discriminator, self.game, self.batch)
-                seen[player] = ProbedNetwork(_sites(network, inputs), _gradients(network, loss))
+            for player in PLAYERS:
+                network: nn.Module = getattr(self.gan, player)
+                with record_inputs(network) as inputs:
+                    loss, _ = self.gan(LOSSES[player], self.gan_loss, self.batch)
+                networks[player] = ProbedNetwork(_activations(network, inputs), _layers(network, loss))
             with torch.no_grad():
-                fake = self.pair.generator(self.batch.latent)
-            return ProbeResult(seen, self._input_gradients(self.batch.real), self._input_gradients(fake))
+                fake = self.gan.generator(self.batch.latent)
+            return ProbeResult(networks, self._input_gradients(self.batch.real), self._input_gradients(fake))
 
     def _input_gradients(self, samples: Tensor) -> Tensor:
         samples = samples.detach().requires_grad_(True)
-        (gradients,) = torch.autograd.grad(self.pair.discriminator(samples).sum(), samples)
+        (gradients,) = torch.autograd.grad(self.gan.discriminator(samples).sum(), samples)
         return gradients
 
 
 @contextmanager
-def inputs_of_sites(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
-    """Collect what goes into each hidden activation while the network computes, a tensor a call."""
-    seen: dict[str, list[Tensor]] = {}
+def record_inputs(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
+    """Collect what goes into each hidden activation while the network computes, one tensor per call."""
+    inputs: dict[str, list[Tensor]] = {}
     handles = []
     for name, module in activation_sites(network):
 
         def keep(_: nn.Module, args: tuple[Any, ...], name: str = name) -> None:
-            seen.setdefault(name, []).append(args[0].detach())
+            inputs.setdefault(name, []).append(args[0].detach())
 
         handles.append(module.register_forward_pre_hook(keep))
     try:
-        yield seen
+        yield inputs
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _sites(network: nn.Module, inputs: Mapping[str, list[Tensor]]) -> list[ActivationRecord]:
+def _activations(network: nn.Module, inputs: Mapping[str, list[Tensor]]) -> list[ActivationRecord]:
     modules = dict(activation_sites(network))
-    # In the order of use. D's turn calls it on real and on generated samples: both belong to the probe.
+    # In the order of use. D is called on real and on generated samples: both belong to the probe.
     return [ActivationRecord(_short(name), modules[name], torch.cat(parts)) for name, parts in inputs.items()]
 
 
@@ -142,20 +143,21 @@ def _short(name: str) -> str:
     return name.removesuffix(".activation") or name
 
 
-def _gradients(network: nn.Module, loss: Tensor) -> list[WeightLayer]:
-    found = [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
-    gradients = torch.autograd.grad(loss, [w for _, w in found], allow_unused=True)
+def _layers(network: nn.Module, loss: Tensor) -> list[WeightLayer]:
+    weights = [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
+    gradients = torch.autograd.grad(loss, [w for _, w in weights], allow_unused=True)
     return [
         WeightLayer(name, weight.detach(), torch.zeros_like(weight) if g is None else g)
-        for (name, weight), g in zip(found, gradients, strict=True)
+        for (name, weight), g in zip(weights, gradients, strict=True)
     ]
 
 
 def _weight(layer: Any) -> Tensor:
-    """The tensor that is learned: under a parametrization such as spectral normalization, the original."""
+    """Return the tensor that is learned; under a parametrization (spectral normalization) the original."""
     if parametrize.is_parametrized(layer, "weight"):
-        given = layer.parametrizations.weight
-        found: Tensor = given.original if hasattr(given, "original") else given.original1
-        return found
-    own: Tensor = layer.weight
-    return own
+        parametrization = layer.parametrizations.weight
+        has_one = hasattr(parametrization, "original")
+        original: Tensor = parametrization.original if has_one else parametrization.original1
+        return original
+    weight: Tensor = layer.weight
+    return weight

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gan_lab.evaluation.diagnostics.probe import ActivationRecord, Diagnostic, ProbedNetwork, ProbeResult
 from gan_lab.utils.checks import check_number
 
-TINY = 1e-9
+EPS = 1e-9
 
 
 class UnitHealth(Diagnostic):
@@ -32,47 +32,47 @@ class UnitHealth(Diagnostic):
             "diagnostic.units.saturated_below", saturated_below, at_least=0, below=1
         )
 
-    def __call__(self, look: ProbeResult) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for player, network in look.players.items():
-            found |= self._network(f"diagnostics/{player}", network)
-        return found
+    def __call__(self, probed: ProbeResult) -> dict[str, float]:
+        scalars: dict[str, float] = {}
+        for player, network in probed.players.items():
+            scalars |= self._network(f"diagnostics/{player}", network)
+        return scalars
 
     def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
-        found: dict[str, float] = {}
+        scalars: dict[str, float] = {}
         sums: dict[str, float] = {}
         units = 0
-        for site in network.sites:
-            own, width = self._site(site)
-            found |= {f"{tag}/{site.name}/{name}": value for name, value in own.items()}
+        for record in network.activations:
+            health, width = self._activation(record)
+            scalars |= {f"{tag}/{record.name}/{name}": value for name, value in health.items()}
             units += width
             for name in ("dead", "dormant", "dormant_original", "saturated"):
-                sums[name] = sums.get(name, 0.0) + width * own[name]
-        return found | {f"{tag}/{name}": total / units for name, total in sums.items()}
+                sums[name] = sums.get(name, 0.0) + width * health[name]
+        return scalars | {f"{tag}/{name}": total / units for name, total in sums.items()}
 
-    def _site(self, site: ActivationRecord) -> tuple[dict[str, float], int]:
-        slopes, h = _by_unit(site.slopes().abs()), _by_unit(site.outputs())
+    def _activation(self, record: ActivationRecord) -> tuple[dict[str, float], int]:
+        slopes, h = _by_unit(record.derivatives().abs()), _by_unit(record.outputs())
         spread = (h - h.mean(dim=1, keepdim=True)).abs().mean(dim=1)
         numbers = {
             "dead": (slopes.amax(dim=1) < self.dead_below).float().mean(),
             "dormant": self._dormant(spread),
             "dormant_original": self._dormant(h.abs().mean(dim=1)),
-            "saturated": (slopes < self.saturated_below * largest_slope(site.module)).float().mean(),
-            "mean": site.inputs.mean(),
-            "spread": site.inputs.std(correction=0),
+            "saturated": (slopes < self.saturated_below * max_derivative(record.module)).float().mean(),
+            "mean": record.inputs.mean(),
+            "spread": record.inputs.std(correction=0),
         }
-        learned = [p.detach().float().mean() for p in site.module.parameters()]
+        learned = [p.detach().float().mean() for p in record.module.parameters()]
         if learned:
             numbers["slope"] = torch.stack(learned).mean()
         values = torch.stack([n.float() for n in numbers.values()]).tolist()
         return dict(zip(numbers, values, strict=True)), len(h)
 
     def _dormant(self, activity: Tensor) -> Tensor:
-        return (activity / (activity.mean() + TINY) <= self.tau).float().mean()
+        return (activity / (activity.mean() + EPS) <= self.tau).float().mean()
 
 
-def largest_slope(activation: nn.Module) -> float:
-    """max |f'| over [-20, 20], in double precision, of a function that works on each number by itself."""
+def max_derivative(activation: nn.Module) -> float:
+    """Return max |f'| over [-20, 20], in double precision, of a function that works element by element."""
     x = torch.linspace(-20, 20, 4001, dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
         (slopes,) = torch.autograd.grad(deepcopy(activation).cpu().double()(x).sum(), x)
@@ -81,5 +81,5 @@ def largest_slope(activation: nn.Module) -> float:
 
 
 def _by_unit(values: Tensor) -> Tensor:
-    """(N, C, ...) -> (C, N * ...)"""
+    """Put units first: (N, C, ...) -> (C, N * ...)."""
     return values.transpose(0, 1).flatten(1)

@@ -1,7 +1,7 @@
 """What a metric is given, and what it promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FeatureBatch:
-    """What metrics see of N samples, all on the CPU.
+    """Hold what metrics see of N samples, all on the CPU.
 
     features: (N, d) float64; logits: (N, K) float64 of a classifier, (N, C, K) where each channel is
     classified by itself, or None; modes: centers (K, 2) and standard deviation of the mixture that real
@@ -24,6 +24,13 @@ class FeatureBatch:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[FeatureBatch]") -> "FeatureBatch":
+        """Join parts that were extracted one after another."""
+        logits = [part.logits for part in parts if part.logits is not None]
+        features = torch.cat([part.features for part in parts])
+        return cls(features, torch.cat(logits) if logits else None, parts[0].modes)
 
     @property
     def finite(self) -> bool:
@@ -46,12 +53,12 @@ class Metric(ABC):
     score_specs: ClassVar[Mapping[str, ScoreSpec]]
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
-        """Why this metric says nothing about data such as ``real``, or None where it does."""
+        """Say why this metric does not apply to data such as ``real``; None if it does."""
         return None
 
     @abstractmethod
     def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
-        """One number for each of ``score_specs``, in float64; None where it is not defined."""
+        """Compute one number for each of ``score_specs``, in float64; None if it is not defined."""
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_lab import load
 from gan_lab.config.trust import refuse_untrusted, target_modules
 from gan_lab.datasets import load_digits
-from gan_lab.evaluation.evaluate import EvalOverrides, evaluate
+from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.evaluation.features import classifier
 from gan_lab.runs.naming import to_plain
 from gan_lab.runs.status import Status
@@ -112,7 +112,7 @@ def test_what_a_stranger_names_is_not_built(attack: Any, key: str, run: Path) ->
         load(run)
     assert "\n" not in str(caught.value)
     assert key.split("[")[0] in str(caught.value)
-    done, failed = evaluate(run, EvalOverrides(), CPU)
+    done, failed = evaluate_study(run, EvalOverrides(), CPU)
     assert (done, len(failed)) == ([], 1)
     assert not PWNED.exists()
 

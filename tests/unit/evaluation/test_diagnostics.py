@@ -12,7 +12,7 @@ from gan_lab.config.build import build
 from gan_lab.datasets.base import Points
 from gan_lab.evaluation.diagnostics import ActivationRecord, Probe, ProbedNetwork, ProbeResult, WeightLayer
 from gan_lab.evaluation.diagnostics.gradients import DataGradient, GradientNorms, effective_rank
-from gan_lab.evaluation.diagnostics.units import UnitHealth, largest_slope
+from gan_lab.evaluation.diagnostics.units import UnitHealth, max_derivative
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.objectives import Minimax, NonSaturating
 from gan_lab.gan.regularizers import NoPenalty
@@ -129,8 +129,8 @@ def test_a_network_is_summed_up_over_its_units() -> None:
     ("module", "slope"),
     [(nn.Sigmoid(), 0.25), (nn.Tanh(), 1), (nn.SELU(), 1.7581), (nn.SiLU(), 1.0998), (nn.GELU(), 1.1289)],
 )
-def test_largest_slopes(module: nn.Module, slope: float) -> None:
-    assert largest_slope(module) == pytest.approx(slope, abs=1e-4)
+def test_max_derivatives(module: nn.Module, slope: float) -> None:
+    assert max_derivative(module) == pytest.approx(slope, abs=1e-4)
 
 
 class Chain(nn.Module):
@@ -159,7 +159,7 @@ def looked(generator: nn.Module, discriminator: nn.Module, objective: object) ->
     game = GANLoss(objective, NoPenalty(), NoAugmentation())  # type: ignore[arg-type]
     pair = GAN(generator, discriminator)
     probe = Probe(pair, game, data, samples=32, latent_size=8, device=torch.device("cpu"))
-    return probe.look(pair.state_dict())
+    return probe.run(pair.state_dict())
 
 
 def test_an_exploding_linear_chain() -> None:
@@ -284,7 +284,7 @@ def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: st
     assert experiment.probe is not None
     found: dict[str, float] = {}
     for index in range(2):
-        look = experiment.probe.look(experiment.engine.state(index))
+        look = experiment.probe.run(experiment.engine.state(index))
         for diagnostic in experiment.diagnostics.values():
             found |= diagnostic(look)
     assert torch.equal(torch.get_rng_state(), noise)
@@ -303,7 +303,8 @@ def test_every_model_can_be_looked_at_and_stays_as_it_was(model: str, engine: st
 def test_a_run_ends_in_the_same_bits_with_and_without(tmp_path: Path) -> None:
     same = (*TINY_IMAGES, "steps=6", "log.every=2", "samples.every=0", "seeds=2", "metrics.samples=20")
     on = train([*same, "diagnostics.every=2", "metrics.every=3", "diagnostics.samples=16"])
-    off = train([*same, "diagnostics.every=0", "metrics.every=0"])
+    off = train([*same, "study=unwatched", "diagnostics.every=0", "metrics.every=0"])
+    assert off.folder != on.folder
     for seed in (0, 1):
         a, b = on.generator(seed).state_dict(), off.generator(seed).state_dict()
         assert all(torch.equal(a[name], b[name]) for name in a)
@@ -320,7 +321,7 @@ def test_a_run_ends_in_the_same_bits_with_and_without(tmp_path: Path) -> None:
         ]
         for prefix in ("loss/", "metrics/", "diagnostics/")
     }
-    assert steps == {"loss/": [2, 4, 6], "metrics/": [3, 6], "diagnostics/": [0, 2, 4, 6]}
+    assert steps == {"loss/": [2, 4, 6], "metrics/": [0, 3, 6], "diagnostics/": [0, 2, 4, 6]}
     assert load(off.folder).status.diagnostic_seconds == 0
     assert load(on.folder).status.diagnostic_seconds > 0
 
