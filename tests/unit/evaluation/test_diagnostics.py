@@ -337,6 +337,4 @@ def test_every_entry_is_built(name: str) -> None:
 def test_bad_settings_are_named(key: str) -> None:
     allowed = "a number of at least 0 and below 1"
     with pytest.raises(ConfigurationError, match=f"diagnostic.units.{key} must be {allowed}"):
-        ConfigurationError, match=f"diagnostic.units.{key} must be a number of at least 0 and below 1"
-    ):
         UnitHealth(**{key: 1.5})
