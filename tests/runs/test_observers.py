@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from gan_lab import load
 from gan_lab.evaluation.evaluator import Evaluator
+from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
 from gan_lab.training.tensorboard import SeedLog
 from gan_lab.utils.errors import ConfigurationError
@@ -101,3 +104,29 @@ def test_parameters_made_at_the_first_forward_pass_are_refused(
 def test_a_batch_of_many_times_the_data_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="batch_size must be at most 1200, the number of training"):
         train([*TINY_IMAGES, *FEW, "batch_size=100000"])
+
+
+def test_a_run_ends_in_the_same_bits_with_observers_and_without() -> None:
+    same = (*TINY_IMAGES, "steps=6", "log.every=2", "samples.every=0", "seeds=2", "metrics.samples=20")
+    on = train([*same, "diagnostics.every=2", "metrics.every=3", "diagnostics.samples=16"])
+    off = train([*same, "study=unwatched", "diagnostics.every=0", "metrics.every=0"])
+    assert off.folder != on.folder
+    for seed in (0, 1):
+        a, b = on.generator(seed).state_dict(), off.generator(seed).state_dict()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+        lines = [
+            {k: v for k, v in line.items() if not k.startswith(("metrics/", "diagnostics/"))}
+            for line in read_stats(seed_folder(on.folder, seed))
+        ]
+        assert [line for line in lines if len(line) > 1] == read_stats(seed_folder(off.folder, seed))
+    steps = {
+        prefix: [
+            line["step"]
+            for line in read_stats(seed_folder(on.folder, 0))
+            if any(k.startswith(prefix) for k in line)
+        ]
+        for prefix in ("loss/", "metrics/", "diagnostics/")
+    }
+    assert steps == {"loss/": [2, 4, 6], "metrics/": [0, 3, 6], "diagnostics/": [0, 2, 4, 6]}
+    assert load(off.folder).status.diagnostic_seconds == 0
+    assert load(on.folder).status.diagnostic_seconds > 0
