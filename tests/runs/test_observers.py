@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from gan_lab import load
-from gan_lab.evaluation.evaluator import Evaluator
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
+from gan_lab.training import recorder
 from gan_lab.training.tensorboard import SeedLog
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, train
@@ -51,7 +51,7 @@ def test_untrained_generators_are_measured_too() -> None:
 def test_metrics_that_fail_once_cost_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Evaluator, "__call__", fails_once(Evaluator.__call__))
+    monkeypatch.setattr(recorder, "score_seeds", fails_once(recorder.score_seeds))
     run = train([*TINY_POINTS, *FEW])
     assert state(run.folder) == ("finished", 4)
     measured = [line["step"] for line in read_stats(run.folder / "seed_0") if "metrics/mode_js" in line]
