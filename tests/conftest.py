@@ -7,7 +7,7 @@ processes, and kills some), `simulations` (statistics by the thousand). `scripts
 import multiprocessing.process
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _quiet_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quiet_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GAN_LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    yield
+    torch.set_flush_denormal(False)  # a run sets it, and hypothesis refuses to draw floats then
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,15 @@ from tests.helpers.synthetic import make_run
 
 PACKAGE = Path(gan_lab.__file__).parent
 # A finished run, `ls`, a sweep's plan and every help page are answered by these, or by what they import.
-ANSWERING = ("cli/**/*.py", "train.py", "config/schema.py", "config/errors.py", "runs/*.py", "sweeps/*.py")
+ANSWERING = (
+    "cli/**/*.py",
+    "train.py",
+    "config/schema.py",
+    "config/errors.py",
+    "runs/*.py",
+    "sweeps/*.py",
+    "datasets/files.py",
+)
 WITH_TORCH = {"gan_lab.runs.load", "gan_lab.runs.weights", "gan_lab.runs.checkpoints"}
 PROBE = """
 import importlib, sys
@@ -67,3 +75,12 @@ def test_commands_import_only_what_they_need(
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert output in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_pictures_of_points_do_not_need_pyplot() -> None:
+    probe = (
+        "import sys; from gan_lab.datasets.mixtures import make_ring; data = make_ring(size=10);"
+        "assert 'matplotlib' not in sys.modules; data.plot(data.data);"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True)

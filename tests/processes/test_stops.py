@@ -12,11 +12,6 @@ from typing import Any
 
 import pytest
 
-import gan_lab.cli
-from gan_lab.cli import main
-from gan_lab.cli.errors import report_errors
-from gan_lab.training.tensorboard import SeedLog
-from gan_lab.utils.files import remove_temp_files
 from tests.helpers.experiments import TINY_POINTS
 from tests.helpers.killing import (
     EVERYTHING_OFTEN,
@@ -162,49 +157,3 @@ def test_who_holds_a_run_is_said_rightly_while_it_is_being_set_up(starter: Start
     first.join(120)
     assert (second.exitcode, first.exitcode) == (2, 0)
     assert f"is being trained by process {first.pid} on" in (tmp_path / "err").read_text()
-
-
-def test_ctrl_c_that_a_library_has_made_another_error_of_is_still_ctrl_c() -> None:
-    """OmegaConf cleans up behind an interruption, and may fail at it."""
-
-    def clean_up_and_fail() -> None:
-        try:
-            raise KeyboardInterrupt
-        finally:
-            raise AttributeError("'NoneType' object has no attribute '_invalidate_flags_cache'")
-
-    with pytest.raises(SystemExit) as left, report_errors():
-        clean_up_and_fail()
-    assert left.value.code == 130
-
-
-def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(name: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(gan_lab.cli, "import_module", interrupted)
-    with pytest.raises(SystemExit) as left:
-        main(["train"])
-    assert left.value.code == 130
-
-
-def test_only_a_writers_own_leftovers_are_removed(tmp_path: Path) -> None:
-    ours = [tmp_path / ".status.json.4711.tmp", tmp_path / "seed_0" / ".results.json.12.tmp"]
-    theirs = [tmp_path / ".notes.tmp", tmp_path / "photographs" / ".import.4711.tmp"]
-    for path in (*ours, *theirs):
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    remove_temp_files(tmp_path)
-    assert not any(path.exists() for path in ours)
-    assert all(path.exists() for path in theirs)
-
-
-def test_no_event_file_is_lost_where_processes_have_one_number(tmp_path: Path) -> None:
-    """In containers host and process are the same each time, and the clock may go backwards."""
-    now = int(time.time())
-    stamps = (100, now - 4, now - 3, now + 3600)
-    for stamp in stamps:
-        (tmp_path / f"events.out.tfevents.{stamp:010d}.box.1.0").write_text(str(stamp))
-    SeedLog(tmp_path, 5).close()
-    files = sorted(tmp_path.glob("events.out.tfevents.*"))
-    assert [path.read_text() for path in files[:-1]] == [str(stamp) for stamp in stamps]

@@ -190,18 +190,6 @@ def test_pictures_of_points_are_quick() -> None:
     assert min(seconds) < 0.2  # about 0.03 where it was written
 
 
-def test_pictures_do_not_need_pyplot() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from gan_lab.datasets.mixtures import make_ring; data = make_ring(size=10);"
-        "assert 'matplotlib' not in sys.modules; data.plot(data.data);"
-        "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=config_dir().parent)
-
-
 def circle(modes: int, radius: float) -> Tensor:
     points = [(math.cos(2 * math.pi * k / modes), math.sin(2 * math.pi * k / modes)) for k in range(modes)]
     return radius * torch.tensor(points)
