@@ -34,6 +34,7 @@ from gan_lab.datasets.decode import (
 from gan_lab.datasets.files import FolderListing, stamp_files
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.paths import cache_dir
+from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
 
@@ -94,9 +95,10 @@ def cached_images(source: Path, listing: FolderListing, decoder: Decoder, part: 
             f"the cache of decoded images in {parent.parent} cannot be used: {describe(error)} "
             "(GAN_LAB_CACHE=<folder> puts it elsewhere)"
         ) from error
-    _log.info("%s: %s", source, facts["summary"])
+    name = truncate(str(source), 300)
+    _log.info("%s: %s", name, facts["summary"])
     for warning in facts["warnings"]:
-        _log.warning("%s: %s", source, warning.replace("skipped.txt", str(folder / "skipped.txt")))
+        _log.warning("%s: %s", name, warning.replace("skipped.txt", str(folder / "skipped.txt")))
     with warnings.catch_warnings():
         # It is never written to: batches are gathered out of it.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

@@ -5,9 +5,16 @@ from collections.abc import Collection, Sequence
 
 
 def truncate(text: str, length: int = 200) -> str:
-    """Return ``text`` as one line of at most ``length`` characters, and three dots if it is longer."""
-    line = " ".join(text.split())
+    """Return ``text`` as one line of at most ``length`` characters, and three dots if it is longer.
+
+    What a terminal would obey, or what no file takes as UTF-8, is written as an escape such as \\x1b.
+    """
+    line = "".join(map(_printable, " ".join(text.split())))
     return line if len(line) <= length else f"{line[:length]}..."
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 def plural(count: int, noun: str) -> str:

@@ -76,3 +76,8 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_columns_are_aligned() -> None:
     assert format_table([("run", "x"), ("a", "10")]) == ["run   x", "a    10"]
     assert format_table([("run", "x"), ("a", "10")], left=(0, 1)) == ["run  x", "a    10"]
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    assert truncate("caf\udce9 \x1b[31mred\x1b[0m \u202e") == "caf\\udce9 \\x1b[31mred\\x1b[0m \\u202e"
+    assert truncate("é 数字") == "é 数字"
