@@ -43,6 +43,8 @@ QUEUED = 2**26  # bytes of decoded images that may wait until they are written
 LITTLE = 64  # shades, of 256, that nearly all values lie within: too few for what people expect to see
 TAIL = 0.001  # share of values, at either end, that may lie anywhere
 
+_LONGEST = 1000  # characters of a line that may name a dozen files
+
 
 @dataclass(frozen=True)
 class CachedImages:
@@ -95,10 +97,10 @@ def cached_images(source: Path, listing: FolderListing, decoder: Decoder, part: 
             f"the cache of decoded images in {parent.parent} cannot be used: {describe(error)} "
             "(GAN_LAB_CACHE=<folder> puts it elsewhere)"
         ) from error
-    name = truncate(str(source), 300)
-    _log.info("%s: %s", name, facts["summary"])
+    _log.info("%s", truncate(f"{source}: {facts['summary']}", _LONGEST))
     for warning in facts["warnings"]:
-        _log.warning("%s: %s", name, warning.replace("skipped.txt", str(folder / "skipped.txt")))
+        warning = warning.replace("skipped.txt", str(folder / "skipped.txt"))
+        _log.warning("%s", truncate(f"{source}: {warning}", _LONGEST))
     with warnings.catch_warnings():
         # It is never written to: batches are gathered out of it.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
