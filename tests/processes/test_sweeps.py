@@ -109,7 +109,7 @@ def test_a_member_that_is_refused_leaves_nothing_and_its_neighbors_run(run_cli: 
     code, out, err = run_cli("train", "-m", *TINY_POINTS, *FEW, "model.generator.depth=2,0")
     assert code == 1
     assert "Traceback" not in out + err
-    assert "model.generator: depth must be a whole number of at least 1" in out
+    assert "model.generator: depth must be a whole number from 1 to 1000, got 0" in out
     assert "2 runs in outputs/ring: 1 finished, 1 failed" in out
     assert len([path for path in Path("outputs/ring").iterdir() if path.is_dir()]) == 1
 

@@ -1,5 +1,6 @@
 """``gan-lab activations``: names, a user's own folder, formulas, tables, JSON and pictures."""
 
+import importlib
 import json
 import math
 import re
@@ -67,6 +68,7 @@ def mine() -> Path:
         "class Square(nn.Module):\n    def forward(self, x):\n        return x * x\n"
         "class Doubles(nn.Module):\n    def forward(self, x):\n        return torch.cat([x, x])\n"
     )
+    importlib.invalidate_caches()  # the folder may have been listed before the file was there
     folder = Path("my own's") / "activation"
     folder.mkdir(parents=True)
     for name, text in {
