@@ -162,7 +162,7 @@ def test_an_activation_that_cannot_be_trained(
         ({"features": {"_target_": "gan_lab.evaluation.classifier_features"}}, "needs labelled images"),
         ({"features": {"_target_": "gan_lab.evaluation.inception_features"}}, "needs images"),
         ({"metric": {}}, "metric must name at least one metric"),
-        ({"metric": {"x": {"_target_": "gan_lab.evaluation.StackedModes"}}}, "metric names nothing that applies to these data"),
+        ({"metric": {"x": {"_target_": "gan_lab.evaluation.StackedModes"}}}, "names nothing that applies"),
         ({"metric__fid": 3}, "metric.fid must hold a _target_"),
         ({"diagnostic__units": 3}, "diagnostic.units must hold a _target_"),
         ({"report__primary": "nothing"}, "report.primary must be null or one of"),
