@@ -31,7 +31,7 @@ def permutation_test(x: Floats, y: Floats, *, seed: int = 0, names: Sequence[str
     (Neubert & Brunner 2007), so that the test is exact for equal distributions and nearly so for equal
     medians. All arrangements are enumerated up to 8 and 8 scores, else 9,999 are random and the observed
     one counts among them (Phipson & Smyth 2010): p is never 0. Two constant, equal samples have p = 1.
-
+    ``seed`` and ``names`` decide the random numbers that ties ask for.
     """
     pooled = pool([x, y])
     statistic = abs(float(statistics(pooled, pooled.order[None])[0, 0, 1]))
