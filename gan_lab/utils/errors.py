@@ -62,7 +62,9 @@ def summarize_exception(error: object, *, bare: bool = False, file: Path | None 
     if isinstance(error, OSError) and error.strerror:
         if isinstance(error.filename, (str, bytes)):
             file = Path(os.fsdecode(error.filename))
-        where = "" if bare or file is None else f"{truncate(str(relative(file)))}: "
+        # The current folder itself would only be a dot.
+        shown = file if file in (None, Path.cwd()) else relative(file)
+        where = "" if bare or shown is None else f"{truncate(str(shown))}: "
         return f"{where}{error.strerror}"
     if bare or not message:
         return message or name

@@ -42,6 +42,7 @@ def test_one_line_for_every_exception(error: object, sentence: str, bare: str) -
 def test_a_file_stands_in_for_one_that_the_system_does_not_name() -> None:
     assert summarize_exception(FULL, file=Path("outputs/x")) == "outputs/x: No space left on device"
     assert summarize_exception(MISSING, file=Path("outputs/x")) == "a/b.png: No such file or directory"
+    assert summarize_exception(FULL, file=Path.cwd()) == f"{Path.cwd()}: No space left on device"
     inside = OSError(errno.EACCES, "Permission denied", str(Path.cwd() / "a" / "b"))
     assert summarize_exception(inside) == "a/b: Permission denied"
 
