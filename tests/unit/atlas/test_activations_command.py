@@ -4,7 +4,8 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -59,7 +60,7 @@ def test_words_are_names_and_their_keys() -> None:
 
 
 @pytest.fixture
-def mine() -> Path:
+def mine() -> Iterator[Path]:
     """A folder of the user's: good ones, and one for each way to be bad."""
     Path("own.py").write_text(
         "import torch\nfrom torch import nn\n"
@@ -84,7 +85,8 @@ def mine() -> Path:
         "elu": "_target_: torch.nn.ReLU\n",
     }.items():
         (folder / f"{name}.yaml").write_text(text)
-    return folder.parent
+    yield folder.parent
+    sys.modules.pop("own", None)
 
 
 def test_own_activations_are_built_and_bad_ones_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +111,9 @@ def test_own_activations_are_built_and_bad_ones_named(mine: Path, monkeypatch: p
 
 
 def test_the_command_shows_every_activation_and_says_what_is_broken(run_cli: Cli, mine: Path) -> None:
-    code, out, err = run_cli("activations", "--config-dir", str(mine), "--no-timing", "-o", "atlas.png")
+    code, out, err = run_cli(
+        "activations", "--config-dir", str(mine), "--no-timing", "-o", "atlas.png", PYTHONPATH="."
+    )
     assert code == 0, err
     for name in (*NAMES, "steep", "silent", "square", "nan"):
         assert re.search(rf"^{name} ", out, re.MULTILINE), name
