@@ -8,6 +8,7 @@ from typing import Any
 from gan_lab.runs.config_file import read_config, read_hydra_record
 from gan_lab.runs.folder import is_running, seed_folder
 from gan_lab.runs.results import read_results
+from gan_lab.runs.sittings import Sitting, environment_changes
 from gan_lab.runs.stats import last_step, read_stats
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
@@ -101,6 +102,16 @@ class Run:
         """Generator steps done, by its status or by its seeds' logs."""
         reached = max([self.status.step, *(seed.last_step for seed in self.seeds)])
         return min(reached, self.status.steps)
+
+    @property
+    def sittings(self) -> list[Sitting]:
+        """The processes that have trained it, one after the other; more than one if it was resumed."""
+        return self.status.sittings
+
+    @property
+    def environment_changes(self) -> list[str]:
+        """What its sittings differ in, such as "threads 1, then 2": its last bits may not come again."""
+        return environment_changes(self.status.sittings)
 
     def verify(self) -> None:
         """Read what a report needs; raises GanLabError if any of it is missing or corrupt."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab.runs.formats import check_format
+from gan_lab.runs.sittings import Sitting
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
@@ -29,7 +30,7 @@ class Status:
     being finite; gains: network -> gain of its initialization; measured_from: first step whose scores were
     made as ``config.yaml`` says, since a run may be resumed with other metrics; evaluation_digest: of how
     they are made; data_fingerprint, data_samples: of the training data; data_stamp: of their files, empty if
-    they do not come from a folder.
+    they do not come from a folder; sittings: of the processes that have trained it, one after the other.
     """
 
     identity: str
@@ -58,6 +59,7 @@ class Status:
     data_fingerprint: str = ""
     data_samples: int = 0
     data_stamp: str = ""
+    sittings: list[Sitting] = field(default_factory=list)
 
     def data_change(self, fingerprint: str, samples: int) -> str | None:
         """Say what is different between the training data and data as they are now; None if nothing is."""
@@ -95,6 +97,7 @@ class Status:
         try:
             status = cls(**content)
             status.diverged = {int(seed): step for seed, step in status.diverged.items()}
+            status.sittings = [Sitting(**sitting) for sitting in status.sittings]  # type: ignore[arg-type]
         except (ValueError, TypeError, AttributeError):
             raise _damaged(path) from None
         for name, is_valid in _VALIDATORS.items():
@@ -127,6 +130,17 @@ def _is_dict_of(value: Any, key: Callable[[Any], bool], is_valid: Callable[[Any]
     return isinstance(value, dict) and all(map(key, value)) and all(map(is_valid, value.values()))
 
 
+def _is_sitting(value: Sitting) -> bool:
+    texts = (value.device, value.engine, value.execution)
+    return (
+        all(map(_is_str, texts))
+        and all(map(_is_count, (value.threads, value.from_step, value.to_step)))
+        and _is_dict_of(value.versions, _is_str, _is_str)
+        and _is_number(value.seconds)
+        and (value.load is None or _is_number(value.load))
+    )
+
+
 # A status may come from a stranger: its seeds become names of folders, and all of it is shown.
 _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "execution", "reason"), _is_str),
@@ -142,6 +156,7 @@ _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     "versions": lambda value: _is_dict_of(value, _is_str, _is_str),
     "gains": lambda value: _is_dict_of(value, _is_str, _is_number),
     "diverged": lambda value: _is_dict_of(value, _is_count, _is_count),
+    "sittings": lambda value: _is_list_of(value, _is_sitting),
 }
 
 

@@ -197,8 +197,7 @@ class Recorder:
         for state in (*states, *self.diverged_states.values()):
             write_weights(seed_folder(self.folder, state.seed), state.generator)
         self.status.step = step
-        self.status.seconds = self._seconds_before + time.monotonic() - self._begun
-        self.status.save(self.folder)
+        self._save_status()
 
     def should_stop(self) -> bool:
         return self.request.number is not None
@@ -225,7 +224,12 @@ class Recorder:
     def _set_state(self, state: str, reason: str) -> None:
         _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")
         self.status.state, self.status.reason, self.status.ended = state, reason, now()
-        self.status.seconds = self._seconds_before + time.monotonic() - self._begun
+        self._save_status()
+
+    def _save_status(self) -> None:
+        seconds = time.monotonic() - self._begun
+        self.status.seconds = self._seconds_before + seconds
+        self.status.sittings[-1].update(self.status.step, seconds)
         self.status.save(self.folder)
 
     def _results(self, seed: int) -> None:

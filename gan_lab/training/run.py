@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from gan_lab.runs.existing import existing_status, readable_status
 from gan_lab.runs.folder import archive_run, lock_run
 from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
+from gan_lab.runs.sittings import Sitting, resume_warning
 from gan_lab.runs.status import STATUS, Status, versions
 from gan_lab.training.build import (
     Components,
@@ -31,7 +32,7 @@ from gan_lab.training.build import (
 from gan_lab.training.engines import TrainState
 from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
-from gan_lab.utils.devices import describe_device, select_device, set_deterministic
+from gan_lab.utils.devices import describe_device, describe_hardware, select_device, set_deterministic
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError, summarize_exception
 from gan_lab.utils.files import remove_temp_files
 from gan_lab.utils.paths import relative
@@ -95,6 +96,7 @@ class OpenRun:
                 metric_seconds=before.metric_seconds,
                 diagnostic_seconds=before.diagnostic_seconds,
             )
+            self._continue_sittings(before.sittings, saved["step"])
         status = self.status
         trained_by = experiment.engine.description if experiment.engine is not None else status.engine
         _log.info("%s, %s, from step %d to %d", status.device, trained_by, status.step, cfg.steps)
@@ -106,6 +108,19 @@ class OpenRun:
         if before.evaluation_digest == evaluation_digest(self.cfg):
             return min(before.measured_from, step + 1)
         return step + 1
+
+    def _continue_sittings(self, before: Sequence[Sitting], step: int) -> None:
+        """Add this sitting, which begins at ``step``; say so if bits may differ from it on."""
+        assert self.status is not None
+        (sitting,) = self.status.sittings
+        sitting.from_step = sitting.to_step = step
+        if (
+            before and before[-1].to_step < step
+        ):  # killed before it wrote a status
+            before[-1].to_step = step
+        if warning := resume_warning(before, sitting):
+            _log.warning("%s: %s", relative(self.folder), warning)
+        self.status.sittings = [*before, sitting]
 
     def _new_status(self, experiment: Experiment) -> Status:
         cfg, engine_config = self.cfg, experiment.engine_config
@@ -123,6 +138,7 @@ class OpenRun:
             gains=experiment.gains,
             evaluation_digest=evaluation_digest(cfg),
             versions=versions(),
+            sittings=[_new_sitting(self.device, engine_config.engine, engine_config.execution)],
             data_fingerprint=experiment.data.fingerprint,
             data_samples=len(experiment.data),
             data_stamp=experiment.data.stamp or "",
@@ -182,6 +198,11 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
             _log.info("failed", exc_info=True)
             reason = describe_failure(error, cfg, folder)
             raise RunFailedError(f"{reason} (full log: {relative(folder / LOG)})") from error
+
+
+def _new_sitting(device: torch.device, engine: str, execution: str) -> Sitting:
+    known = {name: text for name, text in versions().items() if name in ("python", "gan-lab", "torch")}
+    return Sitting(describe_hardware(device), torch.get_num_threads(), engine, execution, known)
 
 
 def require_same_data(before: Status, data: Dataset) -> None:

@@ -51,6 +51,13 @@ def set_deterministic(on: bool) -> None:
     torch.use_deterministic_algorithms(on)
 
 
+def describe_hardware(device: torch.device) -> str:
+    """Return the GPU's name, or of a CPU the instructions that PyTorch uses there: ``cpu (AVX512)``."""
+    if device.type == "cpu":
+        return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    return describe_device(device)
+
+
 def describe_device(device: torch.device) -> str:
     """Return the device's name for people, such as ``NVIDIA H200`` or ``cpu (2 threads)``."""
     if device.type == "cuda":

@@ -84,7 +84,9 @@ def check_files(run: str) -> None:
 
 def check_keys(run: Path) -> None:
     results = json.loads((run / "seed_0/results.json").read_text())
-    assert keys_in("status.json") == set(json.loads((run / "status.json").read_text()))
+    status = json.loads((run / "status.json").read_text())
+    assert keys_in("status.json") == set(status)
+    assert keys_in("status.json", "key of a sitting") == set(status["sittings"][0])
     assert keys_in("results.json") == set(results)
     assert keys_in("results.json", "key of a score") == set(results["metrics"][results["primary"]])
     lines = [json.loads(line) for line in (run / "seed_0/stats.jsonl").read_text().splitlines()]
