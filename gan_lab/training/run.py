@@ -114,9 +114,7 @@ class OpenRun:
         assert self.status is not None
         (sitting,) = self.status.sittings
         sitting.from_step = sitting.to_step = step
-        if (
-            before and before[-1].to_step < step
-        ):  # killed before it wrote a status
+        if before and before[-1].to_step < step:  # killed before it wrote a status
             before[-1].to_step = step
         if warning := resume_warning(before, sitting):
             _log.warning("%s: %s", relative(self.folder), warning)
