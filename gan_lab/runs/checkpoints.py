@@ -24,17 +24,17 @@ _log = logging.getLogger(__name__)
 def save(folder: Path, step: int, identity: str, content: dict[str, Any]) -> None:
     """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as a run's checkpoint of ``step``.
 
-    Its SHA-256 is written beside it, as ``sha256sum --check`` reads it.
+    Writes its SHA-256 beside it, in the format of ``sha256sum``.
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"step_{step:08d}.pt"
     buffer = io.BytesIO()
     torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "step": step, **content}, buffer)
     data = buffer.getvalue()
-    # The sum goes first: a crash in between leaves a sum without a checkpoint, which nobody misses.
+    # The sum first: a crash between the two leaves a sum without a checkpoint, which does no harm.
     atomic_write(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
     atomic_write(path, data)
-    # Later ones are damaged, or they would not be made again: those must not count among the last.
+    # A checkpoint of a later step is damaged, else it would have been resumed from: it must not be kept.
     later = [other for other in _all(folder) if _step(other) > step]
     for old in (*later, *[other for other in _all(folder) if other not in later][:-KEPT]):
         old.unlink()
@@ -46,15 +46,15 @@ def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
 
     Tensors are on the CPU: the engine that takes them makes the only copy on the device.
 
-    Raises GanLabError for one of another format, or of another run than the one of this identity.
+    Raises GanLabError for a checkpoint of another format or of a run of another identity.
     """
-    found = _all(folder)
-    for place, path in reversed(list(enumerate(found))):
+    paths = _all(folder)
+    for path in reversed(paths):
         data = path.read_bytes()
-        said = _sum(path).read_bytes() if _sum(path).exists() else b""
-        if said.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
-            what_next = "going on from the checkpoint before it" if place else "starting from the beginning"
-            _log.warning("%s is damaged: %s", path, what_next)
+        recorded = _sum(path).read_bytes() if _sum(path).exists() else b""
+        if recorded.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
+            remedy = "starting from the beginning" if path == paths[0] else "resuming from the one before it"
+            _log.warning("%s is damaged: %s", path, remedy)
             continue
         try:
             content: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

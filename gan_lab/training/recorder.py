@@ -1,4 +1,4 @@
-"""The callback that writes a run's folder: logs, pictures, checkpoints, status, and the progress bar."""
+"""The callback that writes a run's folder: logs, sample grids, checkpoints, status, and the progress bar."""
 
 import logging
 import sys
@@ -24,9 +24,9 @@ from gan_lab.runs.weights import write_weights
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
+from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest
-from gan_lab.utils.text import truncate
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def score_seeds(evaluator: Evaluator, engine: Engine) -> list[Scores]:
 
 
 class Recorder:
-    """Write what a run leaves behind, from step ``status.step`` on.
+    """Writes a run's folder from step ``status.step`` on.
 
     diverged_states: last finite states of seeds that diverged before.
     """
@@ -80,22 +80,22 @@ class Recorder:
         )
 
     def _last_scores(self) -> tuple[dict[int, Scores], int]:
-        """What was measured last: a run may have been stopped between its last step and its end."""
+        """Read the last scores: a run may have been stopped between its last step and its end."""
         if self.evaluator is None:
             return {}, -1
-        names, found, at = list(self.evaluator.score_specs), {}, -1
+        names, last_scores, step = list(self.evaluator.score_specs), {}, -1
         for seed, log in self.logs.items():
             lines = [line for line in self._stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
             if lines and seed not in self.status.diverged:
-                found[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
-                at = lines[-1]["step"]
-        return found, at
+                last_scores[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
+                step = lines[-1]["step"]
+        return last_scores, step
 
     def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
         if self.status.step == 0:
             for seed, log in self.logs.items():
                 scores = [f"metrics/{self.evaluator.primary}"] if self.evaluator else []
-                log.begin(configuration, {**hyperparameters, "seed": seed}, scores)
+                log.log_configuration(configuration, {**hyperparameters, "seed": seed}, scores)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
 
@@ -109,8 +109,8 @@ class Recorder:
         speed = (step - self._last_log_step) / max(time.monotonic() - self._last_log, 1e-9)
         self._last_log, self._last_log_step = time.monotonic(), step
         for seed, row in zip(seeds, table, strict=True):
-            self.logs[seed].scalars(step, row)
-            self.logs[seed].speed(step, speed)
+            self.logs[seed].log_scalars(step, row)
+            self.logs[seed].log_speed(step, speed)
         mean = {n: sum(row[n] for row in table) / len(table) for n in table[0]}
         self._bar.set_postfix_str(
             f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}", refresh=False
@@ -126,9 +126,9 @@ class Recorder:
         with self._observing("samples", step):
             samples = engine.generate(latent.to(engine.config.device)).cpu()
             for index, seed in enumerate(engine.seeds):
-                self.logs[seed].picture(step, self.data.plot(samples[index]))
+                self.logs[seed].log_samples(step, self.data.plot(samples[index]))
                 if self.histograms:
-                    self.logs[seed].histograms(step, engine.parameters_and_grads(index))
+                    self.logs[seed].log_histograms(step, engine.parameters_and_grads(index))
 
     def metrics(self, step: int, engine: Engine) -> None:
         if self.evaluator is None:
@@ -136,7 +136,9 @@ class Recorder:
         with self._timed("metric_seconds"), self._observing("metrics", step):
             per_seed = score_seeds(self.evaluator, engine)
             for seed, scores in zip(engine.seeds, per_seed, strict=True):
-                self.logs[seed].scalars(step, {f"metrics/{name}": value for name, value in scores.items()})
+                self.logs[seed].log_scalars(
+                    step, {f"metrics/{name}": value for name, value in scores.items()}
+                )
             self._scores, self._last_eval_step = dict(zip(engine.seeds, per_seed, strict=True)), step
 
     def diagnostics(self, step: int, engine: Engine) -> None:
@@ -148,7 +150,7 @@ class Recorder:
                     result = self.probe.run(engine.state(index))
                     for name, diagnostic in self.diagnostics_by_name.items():
                         with self._observing(f"diagnostic {name}", step):
-                            self.logs[seed].scalars(step, diagnostic(result))
+                            self.logs[seed].log_scalars(step, diagnostic(result))
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -167,7 +169,7 @@ class Recorder:
         except OSError:
             raise
         except Exception as error:
-            reason = f"{what} not measured at step {step}: {type(error).__name__}: {truncate(str(error))}"
+            reason = f"{what} not measured at step {step}: {summarize_exception(error)}"
             _log.info("%s", reason, exc_info=True)
             if what not in self._failed_observers:
                 self._failed_observers.add(what)
@@ -186,7 +188,7 @@ class Recorder:
 
     def checkpoint(self, step: int, states: Sequence[TrainState], last_finite: Sequence[TrainState]) -> None:
         for log in self.logs.values():
-            log.sync()
+            log.fsync()
         content = {
             "states": [vars(state) for state in states],
             "last_finite": [] if last_finite is states else [vars(state) for state in last_finite],
@@ -212,12 +214,12 @@ class Recorder:
             self._set_state(state, reason)
 
     def finish(self, state: str, reason: str = "") -> None:
-        """Close everything and write down what became of the run."""
+        """Close everything, and record how the run ended."""
         self._bar.close()
         for seed, log in self.logs.items():
             log.flush()
             self._results(seed)
-            log.end(well=state == "finished" and seed not in self.status.diverged)
+            log.log_end(successful=state == "finished" and seed not in self.status.diverged)
             log.close()
         self._set_state(state, reason)
 

@@ -1,4 +1,4 @@
-"""What a run writes while it trains, a folder a seed: TensorBoard events, ``stats.jsonl`` and pictures.
+"""Log a run while it trains, in one folder per seed: TensorBoard events, ``stats.jsonl`` and sample grids.
 
 Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
 ``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``,
@@ -32,9 +32,10 @@ HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
 
 
 class SeedLog:
-    """The log of one seed; opened at a step, it forgets whatever was written after that step.
+    """The log of one seed.
 
-    At step 0 it forgets everything: nothing is known of a run without a checkpoint.
+    Opened at a step, it drops whatever was written after that step. At step 0 it drops everything: a run
+    without a checkpoint starts again.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -45,10 +46,10 @@ class SeedLog:
         _make_older(folder)
         self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
-    def scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
-        """One point a tag in TensorBoard, and in the step's line in ``stats.jsonl`` (null where not finite).
+    def log_scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
+        """Add a point per tag to TensorBoard and to the step's line of ``stats.jsonl`` (null if not finite).
 
-        All that is said of one step stands on one line, which is written by `flush`.
+        All scalars of a step share one line, which `flush` writes.
         """
         self._line |= {"step": step}
         for name, value in numbers.items():
@@ -60,8 +61,8 @@ class SeedLog:
             self._stats.write(self._line)
             self._line = {}
 
-    def sync(self) -> None:
-        """Have everything so far on the disk: what a checkpoint follows on must survive with it."""
+    def fsync(self) -> None:
+        """Write everything to the disk: a checkpoint must never survive what was logged before it."""
         self.flush()
         self._stats.sync()
         self._events.flush()
@@ -69,38 +70,38 @@ class SeedLog:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def speed(self, step: int, steps_per_second: float) -> None:
-        """Only in TensorBoard: ``stats.jsonl`` holds what is the same on every machine."""
+    def log_speed(self, step: int, steps_per_second: float) -> None:
+        """Log the speed in TensorBoard only: ``stats.jsonl`` holds what is the same on every machine."""
         self._events.add_scalar("speed/steps_per_second", steps_per_second, step)
 
-    def picture(self, step: int, picture: Tensor) -> None:
-        """(3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
+    def log_samples(self, step: int, grid: Tensor) -> None:
+        """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
         path = self.folder / "samples" / f"step_{step:06d}.png"
         path.parent.mkdir(exist_ok=True)
         content = io.BytesIO()
-        save_png(picture, content)
+        save_png(grid, content)
         atomic_write(path, content.getvalue())
-        self._events.add_image("samples", picture, step)
+        self._events.add_image("samples", grid, step)
 
-    def histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
+    def log_histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
         for name, (weight, gradient) in weights.items():
             tag = name.replace(".", "/")
             self._events.add_histogram(f"weights/{tag}", weight.float(), step)
             if gradient is not None and gradient.isfinite().all():
                 self._events.add_histogram(f"gradients/{tag}", gradient.float(), step)
 
-    def begin(
+    def log_configuration(
         self, configuration: str, hyperparameters: Mapping[str, Any], scores: Sequence[str] = ()
     ) -> None:
-        """The resolved configuration as text, and this seed's row in the HPARAMS tab, with these scores."""
+        """Log the resolved configuration as text, and this seed's row of the HPARAMS tab."""
         self._events.add_text("configuration", f"```yaml\n{configuration}\n```", 0)
         columns = dict.fromkeys([*scores, *HEADLINES], 0.0)
         experiment, session, _ = hparams(dict(hyperparameters), columns)  # type: ignore[no-untyped-call]
         self._summary(experiment)
         self._summary(session)
 
-    def end(self, *, well: bool) -> None:
-        status = SessionStatus.STATUS_SUCCESS if well else SessionStatus.STATUS_FAILURE
+    def log_end(self, *, successful: bool) -> None:
+        status = SessionStatus.STATUS_SUCCESS if successful else SessionStatus.STATUS_FAILURE
         content = HParamsPluginData(session_end_info=SessionEndInfo(status=status))
         metadata = create_summary_metadata(hparams_plugin_data_pb=content)
         self._summary(Summary(value=[Summary.Value(tag=SESSION_END_INFO_TAG, metadata=metadata)]))
@@ -116,23 +117,23 @@ class SeedLog:
 
 
 def rows(numbers: Mapping[str, Tensor]) -> list[dict[str, float]]:
-    """{tag: (S,)} -> a dictionary a seed, in one copy from the device."""
+    """Turn {tag: (S,)} into one dictionary per seed, in one copy from the device."""
     table = torch.stack([n.float() for n in numbers.values()], dim=1).tolist()
     return [dict(zip(numbers, row, strict=True)) for row in table]
 
 
 def _make_older(folder: Path) -> None:
-    """Have the event files of earlier sittings sort before a new one, even if the clock has gone backwards.
+    """Rename the event files of earlier sittings so that a new one sorts after them.
 
-    TensorBoard reads the files of a folder in the order of their names, which begin with the second of their
-    making; otherwise what comes later would be taken for what was before.
+    TensorBoard reads the files of a folder in the order of their names, which begin with the second at which
+    they were made. Where the clock has gone backwards, new events would be read before old ones.
     """
     files = sorted(folder.glob(f"{_EVENTS}*"))
     stamps = [(path, *path.name.removeprefix(_EVENTS).partition(".")[::2]) for path in files]
     second = int(time.time())
     seconds = [int(stamp) for _, stamp, _ in stamps if stamp.isdigit()]
     if max(seconds, default=0) >= second:
-        # Before all of them: a rename then meets no other file, and one that is interrupted keeps the order.
+        # Earlier than all of them: no rename meets another file, and an interrupted one keeps the order.
         first = min(second, *seconds) - len(stamps)
-        for place, (path, _, rest) in enumerate(stamps):
-            path.rename(folder / f"{_EVENTS}{max(first, 0) + place:010d}.{rest}")
+        for offset, (path, _, rest) in enumerate(stamps):
+            path.rename(folder / f"{_EVENTS}{max(first, 0) + offset:010d}.{rest}")

@@ -61,7 +61,7 @@ def test_metrics_that_fail_once_cost_one_line(
 
 
 def test_pictures_that_cannot_be_drawn_do_not_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SeedLog, "picture", failing)
+    monkeypatch.setattr(SeedLog, "log_samples", failing)
     run = train([*TINY_POINTS, *FEW, "metrics.every=0"])
     assert state(run.folder) == ("finished", 4)
     assert "samples not measured at step 0: ValueError" in (run.folder / "train.log").read_text()

@@ -20,7 +20,7 @@ from gan_lab.utils.seeding import stream
 
 @dataclass(frozen=True)
 class ActivationRecord:
-    """A hidden activation and its inputs, (N, C) or (N, C, H, W), where C are its units."""
+    """A hidden activation and its inputs, (N, C) or (N, C, H, W), for C units."""
 
     name: str
     module: nn.Module
@@ -42,7 +42,7 @@ class ActivationRecord:
 
 @dataclass(frozen=True)
 class WeightLayer:
-    """A layer's weight, and the gradient of its network's loss in it."""
+    """A layer's weight, and the gradient of its network's loss with respect to it."""
 
     name: str
     weight: Tensor
@@ -51,7 +51,7 @@ class WeightLayer:
 
 @dataclass(frozen=True)
 class ProbedNetwork:
-    """What a probe recorded of one network, from input to output."""
+    """The activations and layers of one network, from input to output."""
 
     activations: list[ActivationRecord]
     layers: list[WeightLayer]
@@ -59,7 +59,7 @@ class ProbedNetwork:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe recorded of a GAN. real_gradients, fake_gradients: grad_x D(x), (N, *shape)."""
+    """The record of both networks, and grad_x D(x) at real and at generated samples, each (N, *shape)."""
 
     players: Mapping[str, ProbedNetwork]
     real_gradients: Tensor
@@ -67,14 +67,17 @@ class ProbeResult:
 
 
 class Diagnostic(ABC):
-    """Scalars of a probe's result, tagged ``diagnostics/<network>/...`` or ``diagnostics/pair/...``."""
+    """Computes scalars from a probe's result.
+
+    Tags are ``diagnostics/<network>/...``, or ``diagnostics/pair/...`` for those of both networks.
+    """
 
     @abstractmethod
     def __call__(self, probed: ProbeResult) -> dict[str, float]: ...
 
 
 class Probe:
-    """Compute both losses on a copy of a GAN; the batch is the same for every seed and step."""
+    """Computes both losses on a copy of a GAN, on the same batch for every seed and step."""
 
     def __init__(
         self,

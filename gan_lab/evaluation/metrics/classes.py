@@ -73,8 +73,8 @@ class StackedModes(Metric):
     def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
         assert fake.logits is not None
         classes = fake.logits.shape[2]
-        place = classes ** torch.arange(fake.logits.shape[1] - 1, -1, -1)
-        triples = (fake.logits.argmax(dim=2) * place).sum(dim=1)
+        weights = classes ** torch.arange(fake.logits.shape[1] - 1, -1, -1)
+        triples = (fake.logits.argmax(dim=2) * weights).sum(dim=1)
         counts = torch.bincount(triples, minlength=classes ** fake.logits.shape[1]).double()
         return {
             "stacked_kl": kl_to_uniform(counts),

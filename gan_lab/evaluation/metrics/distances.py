@@ -70,7 +70,7 @@ class KID(Metric):
         from torch_fidelity.metric_kid import kid_features_to_metric
 
         scale = real.features.square().mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
-        found = kid_features_to_metric(
+        result = kid_features_to_metric(
             fake.features / scale,
             real.features / scale,
             kid_subsets=self.subsets,
@@ -79,8 +79,8 @@ class KID(Metric):
             rng_seed=2020,
         )
         return {
-            "kid": found["kernel_inception_distance_mean"],
-            "kid_spread": found["kernel_inception_distance_std"],
+            "kid": result["kernel_inception_distance_mean"],
+            "kid_spread": result["kernel_inception_distance_std"],
         }
 
 

@@ -53,9 +53,9 @@ class MixtureModes(Metric):
         counts = torch.bincount(nearest.indices[good], minlength=k).double()
         missed = math.exp(-(self.radius**2) / 2)
         ideal = torch.cat([torch.full((k,), (1 - missed) / k), torch.tensor([missed])]).double()
-        found = torch.cat([counts, n - counts.sum()[None]]) / n
+        observed = torch.cat([counts, n - counts.sum()[None]]) / n
         return {
-            "mode_js": _jensen_shannon(found, ideal),
+            "mode_js": _jensen_shannon(observed, ideal),
             "modes": float((counts >= 1).sum()),
             "modes_strict": float((counts >= self.share * n / k).sum()),
             "frac_high_quality": float(counts.sum() / n),

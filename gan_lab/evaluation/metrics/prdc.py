@@ -40,7 +40,7 @@ class PRDC(Metric):
 
         center = real.features.mean(dim=0)
         f, r = fake.features - center, real.features - center
-        found = prc_features_to_metric(
+        result = prc_features_to_metric(
             f,
             r,
             prc_neighborhood=self.neighbors,
@@ -55,6 +55,6 @@ class PRDC(Metric):
         return {
             "coverage": float(inside.any(dim=1).double().mean()),
             "density": float(inside.sum(dim=0).double().mean() / k),
-            "recall": found["recall"],
-            "precision": found["precision"],
+            "recall": result["recall"],
+            "precision": result["precision"],
         }
