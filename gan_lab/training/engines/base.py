@@ -12,12 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scalars
-from gan_lab.training.engines.optimizers import (
-    OptimizerFactory,
-    build_optimizer,
-    optimizer_state_dict,
-    optimizer_step,
-)
+from gan_lab.training.engines.optimizer_state import map_tensors, param_state, settings
+from gan_lab.training.engines.optimizers import OptimizerFactory, build_optimizer, optimizer_step
 from gan_lab.training.engines.state import TrainState, clone_state, generator_state, split_by_network
 
 Networks = Mapping[str, Tensor]
@@ -74,6 +70,7 @@ class SeedGroup(ABC):
         self.optimizers: dict[str, Optimizer] = {
             player: build_optimizer(
                 config.optimizers[player],
+                player,
                 self._params_of[player],
                 states,
                 stacked=self.stacked,
@@ -107,24 +104,27 @@ class SeedGroup(ABC):
         remembered = {
             name: values
             for player in PLAYERS
-            for name, values in optimizer_state_dict(self.optimizers[player], self._params_of[player]).items()
+            for name, values in param_state(self.optimizers[player], self._params_of[player]).items()
         }
+        beside = {player: settings(optimizer) for player, optimizer in self.optimizers.items()}
         return [
             TrainState(
                 seed,
                 {name: self._slice(tensor, k) for name, tensor in networks.items()},
-                {
-                    name: {
-                        # What has the parameter's shape is per seed; step counts are shared.
-                        key: self._slice(value, k) if _has_shape_of(value, self.params[name]) else value
-                        for key, value in values.items()
-                    }
-                    for name, values in remembered.items()
-                },
+                {name: self._part(k, self.params[name], values) for name, values in remembered.items()},
                 {name: self._slice(tensor, k) for name, tensor in average.items()},
+                beside,
             )
             for k, seed in enumerate(self.seeds)
         ]
+
+    def _part(self, index: int, param: Tensor, values: dict[str, Any]) -> dict[str, Any]:
+        """One seed's part of what an optimizer remembers of a parameter."""
+        # What has the parameter's shape is per seed; step counts are shared.
+        part: dict[str, Any] = map_tensors(
+            lambda tensor: self._slice(tensor, index) if tensor.shape == param.shape else tensor, values
+        )
+        return part
 
     def state(self, index: int) -> dict[str, Tensor]:
         """State dict of one seed's GAN, not copied."""
@@ -182,7 +182,3 @@ def _normalize_in_float32(gan: nn.Module) -> None:
     for module in gan.modules():
         if isinstance(module, nn.modules.batchnorm._NormBase):
             module.register_forward_pre_hook(lambda module, inputs: tuple(x.float() for x in inputs))
-
-
-def _has_shape_of(value: object, param: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == param.shape

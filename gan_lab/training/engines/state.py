@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from gan_lab.gan.steps import PLAYERS
+from gan_lab.training.engines.optimizer_state import copy_plain
 
 
 @dataclass
@@ -14,13 +15,15 @@ class TrainState:
     """Everything that one seed has learned, in the same form whatever engine trains it.
 
     networks: state dict of its `GAN`; optimizers: parameter name -> what its optimizer remembers of it;
-    average: state dict of the averaged generator, empty if none is kept.
+    average: state dict of the averaged generator, empty if none is kept; optimizer_settings: network -> what
+    its optimizer remembers beside, see `gan_lab.training.engines.optimizer_state.settings`.
     """
 
     seed: int
     networks: dict[str, Tensor]
     optimizers: dict[str, dict[str, Any]] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
+    optimizer_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def generator(self) -> dict[str, Tensor]:
@@ -32,19 +35,15 @@ class TrainState:
         return TrainState(
             self.seed,
             clone_state(self.networks),
-            {name: clone_values(values) for name, values in self.optimizers.items()},
+            copy_plain(self.optimizers),
             clone_state(self.average),
+            copy_plain(self.optimizer_settings),
         )
 
 
 def clone_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copy a state dict, so that later steps do not change it."""
     return {name: tensor.detach().clone() for name, tensor in state.items()}
-
-
-def clone_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy what an optimizer remembers of one parameter; values that are no tensors are shared."""
-    return {key: value.clone() if isinstance(value, Tensor) else value for key, value in values.items()}
 
 
 def generator_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
