@@ -31,6 +31,7 @@ VALIDATORS: dict[str, Validator] = {
     "dataset.name": _optional(check_name),
     "steps": check_int,
     "batch_size": check_int,
+    "generator_batch_size": _optional(check_int),
     "seed": partial(check_int, at_least=0),
     "seeds": check_int,
     "discriminator_steps": check_int,

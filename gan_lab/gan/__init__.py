@@ -6,7 +6,13 @@ Nothing here knows of configuration, files or seeds. The names below are public:
 
 from gan_lab.gan.activations import ShiftedSoftplus, Snake
 from gan_lab.gan.augmentations import DiffAugment, Flip
-from gan_lab.gan.initialization import init_dcgan, init_kaiming, init_matched, init_orthogonal
+from gan_lab.gan.initialization import (
+    init_dcgan,
+    init_glorot,
+    init_kaiming,
+    init_matched,
+    init_orthogonal,
+)
 from gan_lab.gan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_lab.gan.models.mlp import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
 from gan_lab.gan.models.resnet import ResNetDiscriminator, ResNetGenerator
@@ -35,6 +41,7 @@ __all__ = [
     "Snake",
     "Wasserstein",
     "init_dcgan",
+    "init_glorot",
     "init_kaiming",
     "init_matched",
     "init_orthogonal",

@@ -39,6 +39,31 @@ def init_orthogonal(network: nn.Module, activation: nn.Module | None, gain: floa
     return gain
 
 
+def init_glorot(
+    network: nn.Module, activation: nn.Module | None, gain: float = 1.0, residual_gain: float | None = None
+) -> float:
+    """Draw weights from U(-a, a), a = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    residual_gain: the gain of layers in residual branches, those whose block has a ``shortcut``; None for the
+    same. SNGAN's code has sqrt(2) there, and 1 elsewhere (Miyato et al. 2018).
+    """
+    gain = check_number("gain", gain, above=0)
+    branch_gain = gain if residual_gain is None else check_number("residual_gain", residual_gain, above=0)
+    residual = {
+        layer
+        for block in network.modules()
+        if hasattr(block, "shortcut")
+        for name, layer in block.named_children()
+        if name != "shortcut"
+    }
+
+    def init(layer: nn.Module, weight: Tensor, behind: bool) -> None:
+        nn.init.xavier_uniform_(weight, branch_gain if layer in residual else gain)
+
+    _init_layers(network, init)
+    return gain
+
+
 def init_kaiming(network: nn.Module, activation: nn.Module | None) -> float:
     """Draw weights from N(0, 2 / fan_in), made for ReLU (He et al. 2015), whatever the activation is."""
     gain = math.sqrt(2.0)

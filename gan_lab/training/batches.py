@@ -21,7 +21,7 @@ class Batches:
 
     Each seed sees the data in its own order: shuffled again every epoch, batches running on across epochs.
     The generator's batch has the real samples of the last discriminator step before it (relativistic losses
-    pair them); its noise is its own.
+    pair them); its noise is its own, for ``generator_batch_size`` samples if that is not None.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class Batches:
         seeds: Sequence[int],
         *,
         batch_size: int,
+        generator_batch_size: int | None = None,
         latent_size: int,
         num_rand: int,
         discriminator_steps: int,
@@ -37,6 +38,7 @@ class Batches:
     ) -> None:
         self.data, self.seeds, self.device = data, list(seeds), device
         self.batch_size, self.latent_size, self.num_rand = batch_size, latent_size, num_rand
+        self.generator_batch_size = generator_batch_size
         self.discriminator_steps, self.batches_per_step = discriminator_steps, discriminator_steps + 1
         per_step = self.batches_per_step * batch_size * max(latent_size, num_rand, 1)
         self.block_steps = max(1, min(STEPS_PER_BLOCK, NUMBERS_PER_BLOCK // per_step))
@@ -60,7 +62,10 @@ class Batches:
             Batch(real, self._latent[:, offset, i], self._rand[:, offset, i])
             for i, real in enumerate([*reals, reals[-1]])
         ]
-        return batches[:-1], batches[-1]
+        if self._generator_noise is None:
+            return batches[:-1], batches[-1]
+        latent, rand = self._generator_noise
+        return batches[:-1], Batch(reals[-1], latent[:, offset], rand[:, offset])
 
     def select(self, seeds: Sequence[int]) -> None:
         """Make batches for these seeds only; their numbers do not change."""
@@ -83,14 +88,25 @@ class Batches:
         """Draw everything random of one block of steps: tensors begin with (S, steps, batches, B)."""
         k, n, b, device = self.block_steps, self.batches_per_step, self.batch_size, self.device
         latents, rands, orders = [], [], []
+        size, generator_noise = self.generator_batch_size, []
         for seed in self.seeds:
             generator = stream(seed, "noise", block, device)
             latents.append(torch.randn(k, n, b, self.latent_size, generator=generator, device=device))
             generator = stream(seed, "uniforms", block, device)
             rands.append(torch.rand(k, n, b, self.num_rand, generator=generator, device=device))
+            if size is not None:
+                generator = stream(seed, "generator noise", block, device)
+                latent = torch.randn(k, size, self.latent_size, generator=generator, device=device)
+                rand = torch.rand(k, size, self.num_rand, generator=generator, device=device)
+                generator_noise.append((latent, rand))
             count = k * self.discriminator_steps * b
             orders.append(self._indices(seed, block * count, count).view(k, self.discriminator_steps, b))
         self._latent, self._rand = torch.stack(latents), torch.stack(rands)
+        self._generator_noise = (
+            tuple(torch.stack(parts) for parts in zip(*generator_noise, strict=True))
+            if generator_noise
+            else None
+        )
         self._order = torch.stack(orders)
         if not self.data.is_offloaded:
             self._order = self._order.to(device, non_blocking=True)

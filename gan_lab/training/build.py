@@ -107,6 +107,7 @@ def build_experiment(
         data,
         [state.seed for state in states],
         batch_size=cfg.batch_size,
+        generator_batch_size=cfg.generator_batch_size,
         latent_size=cfg.model.latent_size,
         num_rand=loss.num_rand,
         discriminator_steps=cfg.discriminator_steps,

@@ -37,7 +37,9 @@ def preflight(cfg: DictConfig, components: Components) -> int:
     require_memory(3 * weights * cfg.seeds, f"seeds={cfg.seeds} (networks of {weights:,} bytes)", device)
     per_sample = dry_run(cfg, components)
     require_memory(per_sample * cfg.batch_size, f"batch_size={cfg.batch_size}", device)
-    rows = 4 * (cfg.discriminator_steps + 1) * cfg.batch_size * cfg.seeds
+    size = cfg.generator_batch_size or cfg.batch_size
+    require_memory(per_sample * size, f"generator_batch_size={size}", device)
+    rows = 4 * (cfg.discriminator_steps * cfg.batch_size + size) * cfg.seeds
     batches = rows * (max(latent_size, loss.num_rand) + prod(shape))
     require_memory(
         batches, f"discriminator_steps={cfg.discriminator_steps} with batch_size and seeds", device
@@ -53,7 +55,8 @@ def preflight(cfg: DictConfig, components: Components) -> int:
         return int(cfg.seeds)
     # Beside what is counted above there are two optimizer states per weight.
     left = MEMORY_FRACTION * free - 8 * weights * cfg.seeds
-    return max(1, min(int(cfg.seeds), int(left / max(ACTIVATION_COPIES * per_sample * cfg.batch_size, 1))))
+    per_seed = ACTIVATION_COPIES * per_sample * max(cfg.batch_size, size)
+    return max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
 
 
 def dry_run(cfg: DictConfig, components: Components) -> int:
@@ -63,9 +66,15 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
     """
     gan, loss, data = deepcopy(components.gan), components.loss, components.data
     packing = int(getattr(gan.discriminator, "packing", 1))
-    if cfg.batch_size % packing:
+    for key in ("batch_size", "generator_batch_size"):
+        if cfg[key] is not None and cfg[key] % packing:
+            raise ConfigurationError(
+                f"{key} must be a multiple of model.discriminator.packing={packing}, got {cfg[key]}"
+            )
+    if loss.objective.relativistic and cfg.generator_batch_size not in (None, cfg.batch_size):
         raise ConfigurationError(
-            f"batch_size must be a multiple of model.discriminator.packing={packing}, got {cfg.batch_size}"
+            "generator_batch_size must be null or batch_size with a relativistic objective, which pairs real "
+            f"with generated samples, got {cfg.generator_batch_size}"
         )
     number = min(2 * packing, int(cfg.batch_size))
     parameter_names = {name for name, _ in gan.named_parameters()}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from gan_lab.datasets.base import Dataset
 from gan_lab.gan.activations import activation_sites
+from gan_lab.gan.regularizers import Regularizer
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss
 from gan_lab.utils.seeding import stream
 
@@ -106,7 +107,9 @@ class Probe:
             for player in PLAYERS:
                 network: nn.Module = getattr(self.gan, player)
                 with record_inputs(network) as inputs:
-                    loss, _ = self.gan(LOSSES[player], self.gan_loss, self.batch)
+                    penalty = _UnrecordedPenalty(self.gan_loss.regularizer, inputs)
+                    gan_loss = replace(self.gan_loss, regularizer=penalty)
+                    loss, _ = self.gan(LOSSES[player], gan_loss, self.batch)
                 networks[player] = ProbedNetwork(_activations(network, inputs), _layers(network, loss))
             with torch.no_grad():
                 fake = self.gan.generator(self.batch.latent)
@@ -134,6 +137,24 @@ def record_inputs(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+class _UnrecordedPenalty:
+    """A regularizer whose passes through D are not recorded: units are counted on samples only."""
+
+    def __init__(self, regularizer: Regularizer, inputs: Mapping[str, list[Tensor]]) -> None:
+        self.regularizer, self.inputs = regularizer, inputs
+
+    @property
+    def num_rand(self) -> int:
+        return self.regularizer.num_rand
+
+    def __call__(self, discriminator: nn.Module, real: Tensor, fake: Tensor, rand: Tensor) -> Tensor:
+        recorded = {name: len(parts) for name, parts in self.inputs.items()}
+        penalty = self.regularizer(discriminator, real, fake, rand)
+        for name, parts in self.inputs.items():
+            del parts[recorded.get(name, 0) :]
+        return penalty
 
 
 def _activations(network: nn.Module, inputs: Mapping[str, list[Tensor]]) -> list[ActivationRecord]:

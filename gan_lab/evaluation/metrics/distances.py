@@ -51,10 +51,12 @@ class FID(Metric):
 class KID(Metric):
     """Unbiased squared maximum mean discrepancy with the cubic kernel (x·y/d + 1)³, mean over subsets.
 
-    Bińkowski et al. (2018), arXiv:1801.01401; computed by torch-fidelity. Features are divided by one number,
-    the root mean square of the real ones: the cubic kernel drowns in noise where features are large, and
-    scaling each feature by itself blows up those that are nearly constant. So values differ from published
-    ones on unscaled Inception features. ``kid_spread`` is the standard deviation over the subsets.
+    Bińkowski et al. (2018), arXiv:1801.01401; computed by torch-fidelity. The mean of the real features is
+    subtracted from all, and they are divided by one number, the root mean square of the centered real ones:
+    the cubic kernel drowns in noise where features are large or far from the origin, and scaling each feature
+    by itself blows up those that are nearly constant. So values do not depend on where the features lie, and
+    differ from published ones on raw Inception features. ``kid_spread`` is the standard deviation over the
+    subsets.
     """
 
     score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"kid": ScoreSpec("min"), "kid_spread": ScoreSpec("min")}
@@ -69,10 +71,12 @@ class KID(Metric):
     def __call__(self, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
         from torch_fidelity.metric_kid import kid_features_to_metric
 
-        scale = real.features.square().mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+        center = real.features.mean(dim=0)
+        centered = real.features - center
+        scale = centered.square().mean().sqrt().clamp_min(torch.finfo(torch.float64).tiny)
         result = kid_features_to_metric(
-            fake.features / scale,
-            real.features / scale,
+            (fake.features - center) / scale,
+            centered / scale,
             kid_subsets=self.subsets,
             kid_subset_size=min(self.subset_size, len(fake), len(real)),
             verbose=False,

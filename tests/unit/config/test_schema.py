@@ -14,6 +14,7 @@ from tests.helpers.experiments import composed
 BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     **dict.fromkeys(("steps", "batch_size", "seeds"), ([1, 10**15], [0, None, 10**16])),
     "discriminator_steps": ([1], [0, None]),
+    "generator_batch_size": ([1, None], [0, "x"]),
     **dict.fromkeys(("log.every", "samples.number"), ([1], [0, None])),
     **dict.fromkeys(("seed", "samples.every", "metrics.every"), ([0], [-1, None])),
     **dict.fromkeys(("diagnostics.every", "checkpoint.every"), ([0], [-1, None])),

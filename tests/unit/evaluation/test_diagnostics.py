@@ -13,7 +13,7 @@ from gan_lab.evaluation.diagnostics.gradients import DataGradient, GradientNorms
 from gan_lab.evaluation.diagnostics.units import UnitHealth, max_derivative
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.objectives import Minimax, NonSaturating
-from gan_lab.gan.regularizers import NoPenalty
+from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty, NoPenalty, Regularizer
 from gan_lab.gan.steps import GAN, GANLoss
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
@@ -149,9 +149,11 @@ class Chain(nn.Module):
         return x.sum(dim=1) if self.head else x
 
 
-def looked(generator: nn.Module, discriminator: nn.Module, objective: object) -> ProbeResult:
+def looked(
+    generator: nn.Module, discriminator: nn.Module, objective: object, regularizer: Regularizer | None = None
+) -> ProbeResult:
     data = Points(normal(64, 8), name="x", labels=torch.zeros(64), centers=torch.zeros(1, 2), std=1.0)
-    game = GANLoss(objective, NoPenalty(), NoAugmentation())  # type: ignore[arg-type]
+    game = GANLoss(objective, regularizer or NoPenalty(), NoAugmentation())  # type: ignore[arg-type]
     pair = GAN(generator, discriminator)
     probe = Probe(pair, game, data, samples=32, latent_size=8, device=torch.device("cpu"))
     return probe.run(pair.state_dict())
@@ -222,6 +224,20 @@ def test_the_minimax_generator_starves_before_a_confident_discriminator() -> Non
         return GradientNorms()(look)["diagnostics/generator/layers.0.linear/gradient"]
 
     assert norm(Minimax()) / norm(NonSaturating()) == pytest.approx(math.exp(-10), rel=0.01)
+
+
+@pytest.mark.parametrize("regularizer", [GradientPenalty(), R1(), R1R2()])
+def test_units_are_counted_on_samples_and_not_in_the_passes_of_a_penalty(regularizer: Regularizer) -> None:
+    generator, chain = Chain(nn.Tanh(), 1, 1.0, head=False), Chain(nn.ReLU(), 1, 1.0, head=True)
+    plain = looked(generator, chain, NonSaturating())
+    penalized = looked(generator, chain, NonSaturating(), regularizer)
+    for network in ("generator", "discriminator"):
+        pairs = zip(plain.players[network].activations, penalized.players[network].activations, strict=True)
+        assert all(torch.equal(ours.inputs, theirs.inputs) for ours, theirs in pairs)
+    assert len(penalized.players["discriminator"].activations[0].inputs) == 2 * 32  # real and generated
+    # The gradient is still that of the whole loss.
+    weights = (part.players["discriminator"].layers[0].gradient for part in (plain, penalized))
+    assert not torch.equal(*weights)
 
 
 def test_not_finite_numbers_are_counted() -> None:

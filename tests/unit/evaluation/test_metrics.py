@@ -55,8 +55,9 @@ def test_frechet_distance_against_scipy_also_far_from_the_origin() -> None:
 
 def test_kernel_distance_is_unbiased_and_matches_its_formula() -> None:
     x, y = normal(60, 4, 1), normal(60, 4, 2) + 0.5
-    scale = y.square().mean().sqrt()
-    a, b = x / scale, y / scale
+    center = y.mean(dim=0)
+    scale = (y - center).square().mean().sqrt()
+    a, b = (x - center) / scale, (y - center) / scale
 
     def kernel(u: Tensor, v: Tensor) -> Tensor:
         return (u @ v.T / 4 + 1) ** 3
@@ -68,6 +69,10 @@ def test_kernel_distance_is_unbiased_and_matches_its_formula() -> None:
     found = KID(subsets=2, subset_size=1000)(FeatureBatch(x), FeatureBatch(y))
     assert found["kid"] == pytest.approx(expected, rel=1e-9)
     assert found["kid_spread"] == pytest.approx(0, abs=1e-12)  # every subset is everything
+
+    for offset in (10.0, 1e4):  # where the features lie does not matter
+        moved = KID(subsets=2, subset_size=1000)(FeatureBatch(x + offset), FeatureBatch(y + offset))
+        assert moved["kid"] == pytest.approx(expected, rel=1e-6)
 
     equal = [
         KID(subsets=4)(FeatureBatch(normal(200, 8, 2 * k)), FeatureBatch(normal(200, 8, 2 * k + 1)))["kid"]

@@ -189,6 +189,22 @@ def test_orthogonal_matrices_are_orthogonal() -> None:
     torch.testing.assert_close(tall.T @ tall, 1.5**2 * torch.eye(36), atol=1e-5, rtol=0)
 
 
+def test_glorot_bounds_with_a_gain_of_its_own_in_residual_branches() -> None:
+    """Uniform on [-a, a], a = gain sqrt(6 / (fan_in + fan_out)): the standard deviation is a / sqrt(3)."""
+    torch.manual_seed(0)
+    network = ResNetDiscriminator((3, 16, 16), nn.ReLU, width=32)
+    assert initialization.init_glorot(network, None, residual_gain=math.sqrt(2)) == 1.0
+    block = network.blocks[0]
+    for layer, gain in ((block.conv1, math.sqrt(2)), (block.conv2, math.sqrt(2)), (block.shortcut, 1.0)):
+        weight = layer.parametrizations.weight.original.detach()
+        fans = (weight.shape[0] + weight.shape[1]) * weight[0, 0].numel()
+        bound = gain * math.sqrt(6 / fans)
+        assert 0.9 * bound < weight.abs().max() <= bound
+    plain = nn.Linear(30, 20)
+    initialization.init_glorot(plain, None, gain=2.0)
+    assert 0.9 * 2 * math.sqrt(6 / 50) < plain.weight.abs().max() <= 2 * math.sqrt(6 / 50)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_entry_zeroes_biases_and_leaves_activations_alone(name: str) -> None:
     network = layers_of_all_kinds()

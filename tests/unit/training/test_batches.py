@@ -8,8 +8,9 @@ import torch
 from torch.testing import assert_close
 
 from gan_lab.datasets.base import Dataset
+from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import seeded, stream, stream_seed
-from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled
+from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, take_steps
 
 
 def test_a_seed_sees_the_same_whoever_trains_beside_it() -> None:
@@ -65,6 +66,31 @@ def test_latents_are_standard_normal_and_every_step_has_its_own() -> None:
     assert abs(z.std() - 1) < 0.015
     assert not torch.equal(z, generator.latent)
     assert not torch.equal(z[0], z[1])
+
+
+def test_a_generator_batch_of_its_own_changes_no_other_number() -> None:
+    words = (*TINY_POINTS, "discriminator_steps=2")
+    plain, other = (assembled(*words, "seeds=2", *rest).batches for rest in ([], ["generator_batch_size=24"]))
+    for step in (0, 70):
+        (discriminator, same), (theirs, generator) = plain(step), other(step)
+        for ours, their in zip(discriminator, theirs, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(ours, their, strict=True))
+        assert generator.latent.shape == (2, 24, same.latent.shape[2])
+        assert generator.rand.shape[:2] == (2, 24)
+        assert not torch.equal(generator.latent[0], generator.latent[1])
+        assert not torch.equal(generator.latent[:, :8], discriminator[0].latent)
+    alone = assembled(*words, "seed=1", "generator_batch_size=24").batches
+    assert torch.equal(alone(70)[1].latent[0], other(70)[1].latent[1])
+
+
+@pytest.mark.parametrize("engine", ["sequential", "vmap"])
+def test_a_generator_batch_of_its_own_trains(engine: str) -> None:
+    """G's first gradient is that of the mean over its own batch."""
+    experiment = assembled(*TINY_POINTS, "seeds=2", f"engine={engine}", "generator_batch_size=24")
+    (scalars,) = take_steps(experiment, 1)
+    assert scalars["loss/generator"].isfinite().all()
+    with pytest.raises(ConfigurationError, match="generator_batch_size must be null or batch_size with"):
+        assembled(*TINY_POINTS, "objective=relativistic", "generator_batch_size=24")
 
 
 @pytest.mark.parametrize("steps", [range(130), [0, 5, 6, 7, 3, 64, 63, 64, 65]])
