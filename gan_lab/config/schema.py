@@ -1,7 +1,8 @@
 """What each plain key of a configuration may be. Imports no torch, so that a mistake is reported at once."""
 
+import math
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,12 +16,40 @@ from gan_lab.utils.checks import (
     check_name,
     check_number,
     check_text,
+    refusal,
 )
 from gan_lab.utils.errors import ConfigurationError
 
 
 def _optional(validate: Validator) -> Validator:
     return lambda key, value: None if value is None else validate(key, value)
+
+
+class ScoreMargin(NamedTuple):
+    """A difference of scores: a share of the better one, or a number; metric: of which, None for any."""
+
+    value: float
+    share: bool
+    metric: str | None = None
+
+
+def check_margin(key: str, value: Any) -> ScoreMargin | None:
+    """Check ``report.margin``: null, a share such as 0.1 or "10%", a number from 1 on, or "0.02 mode_js"."""
+    allowed = (
+        'null, a share below 1, a number of the metric from 1 on, or "number metric", such as "0.02 kid"'
+    )
+    if value is None:
+        return None
+    number, _, metric = str(value).strip().partition(" ")
+    percent = number.endswith("%")
+    try:
+        size = float(number.removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise refusal(key, value, allowed) from None
+    share = percent or (size < 1 and not metric)
+    if isinstance(value, bool) or not 0 < size < (1 if share else math.inf) or (percent and metric):
+        raise refusal(key, value, allowed)
+    return ScoreMargin(size, share, metric.strip() or None)
 
 
 _RATE = _optional(partial(check_number, at_least=0))
@@ -52,6 +81,7 @@ VALIDATORS: dict[str, Validator] = {
     "diagnostics.samples": partial(check_int, at_least=2),
     "report.primary": _optional(partial(check_text, allowed="null or the name of a score, such as fid")),
     "report.reference": partial(check_text, allowed="the name of an activation"),
+    "report.margin": check_margin,
     "checkpoint.every": partial(check_int, at_least=0),
     "checkpoint.minutes": _optional(
         partial(check_number, above=0, allowed="null or a number of minutes above 0")

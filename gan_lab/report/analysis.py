@@ -1,216 +1,256 @@
 """From a study to the plain dictionary that is ``report.json``: all that a report says is computed here."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-from gan_lab.report import details, text
-from gan_lab.report.candidates import order
-from gan_lab.report.entries import (
-    Entry,
-    Primary,
-    StudyRun,
-    check_comparable,
-    entries,
-    members,
-    metric_spec,
-    primary,
+from gan_lab.report import claims, verdict
+from gan_lab.report.across import analyze_overall, analyze_tuned
+from gan_lab.report.commands import fresh_seeds_commands, is_exact, repeat_command
+from gan_lab.report.comparable import check_comparable
+from gan_lab.report.completeness import missing
+from gan_lab.report.declared import (
+    DeclaredMargin,
+    PrimaryMetric,
+    Reference,
+    margin,
+    primary_metric,
     reference,
 )
-from gan_lab.report.methods import fresh_seeds_command, is_exact, limits, protocol, repeat_command
-from gan_lab.report.ranking import by_candidate, ranking, side_by_side
-from gan_lab.report.sample_grid import wall
+from gan_lab.report.entries import Entry, StudyRun, entries, study_runs
+from gan_lab.report.glossary import glossary
+from gan_lab.report.methods import limitations, methods_table, statistics_notes
+from gan_lab.report.sentences import Sentence, sentence
+from gan_lab.report.setting import Evidence, Part, Question, analyze_setting
+from gan_lab.report.strata import sort_key, split_values
+from gan_lab.report.text import join_names
 from gan_lab.runs.study import Study
+from gan_lab.utils.errors import GanLabError
 
 Report = dict[str, Any]
-FORMAT = 1
-SEED = 0  # of the bootstrap and the permutations, told in the report
+Progress = Callable[[str, int, int], None]
+REPORT_FORMAT = 2
+MOST_DETAILED = 12  # settings that are shown one by one; of more there is a summary
 
 
-def analyze(study: Study, *, primary_asked: str | None = None, reference_asked: str | None = None) -> Report:
-    """The report on a study; nothing in it is a NaN or an infinity.
+def analyze(
+    study: Study,
+    everyone: Sequence[StudyRun] | None = None,
+    *,
+    primary: str | None = None,
+    reference_name: str | None = None,
+    margin_text: str | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Report:
+    """Return the report on a study; nothing in it is a NaN or an infinity.
 
-    ``primary_asked`` and ``reference_asked`` replace what the runs declared, which the report then says.
+    everyone: its runs, if they were read already. ``primary``, ``reference_name`` and ``margin_text`` replace what the runs declared, which the report then
+    says. ``progress`` is told (stage, done, total).
     """
+    if not study.runs:
+        raise GanLabError(f"{study.folder} has no readable run: " + "; ".join(study.damaged.values()))
     notes: list[str] = []
-    everyone = members(study)
-    found = entries(everyone, notes)
-    check_comparable(found)
-    metric = primary(found, primary_asked)
-    against, declared_reference = reference(found, reference_asked, notes)
-    by_setting: dict[str, list[Entry]] = {}
-    for entry in sorted(found, key=lambda entry: order(entry.member.values)):
-        by_setting.setdefault(entry.member.setting, []).append(entry)
-    settings = [_setting(name, own, metric, against, notes) for name, own in by_setting.items()]
-    overall, missing = _overall(by_setting, metric, against)
-    main, where = _main(settings, overall)
-    told = protocol(found, metric)
+    everyone = study_runs(study.runs) if everyone is None else everyone
+    counted = entries(everyone, notes)
+    if not counted:
+        raise GanLabError(_nothing_complete(study, everyone))
+    check_comparable(counted)
+    metric = primary_metric(counted, primary)
+    against = reference(everyone, reference_name, notes)
+    declared_margin = margin(everyone, metric, margin_text)
+    asked = Question(metric, against.name, declared_margin)
+    evidence, settings = _settings(everyone, counted, asked, notes, progress)
+    overall, reason = analyze_overall(evidence, settings, asked)
+    tuned = analyze_tuned(evidence, settings, metric)
+    table = methods_table(counted, metric)
     report = {
-        "format": FORMAT,
+        "format": REPORT_FORMAT,
         "study": study.name,
         "folder": str(study.folder),
         "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "gan_lab": version("gan-lab"),
-        "primary": {
-            "name": metric.name,
-            "direction": metric.direction,
-            "post_hoc": metric.declared is not None,
-            "declared": metric.declared,
-        },
-        "reference": {
-            "name": main["reference"],
-            "post_hoc": declared_reference is not None,
-            "declared": declared_reference,
-        },
-        "verdict": {
-            "text": text.verdict(main, metric, where),
-            "winner": main["winner"],
-            "tied": main["tied"],
-            "exploratory": main["exploratory"],
-            "power": text.power(main, metric),
-            "bias": text.bias(main, metric),
-            "rerun": _rerun(main, found, study.name),
-        },
+        "primary": _primary(metric),
+        "reference": _reference(against),
+        "margin": _margin(declared_margin),
+        "verdict": _verdict(study, settings, overall, reason, tuned, asked)
+        | _advice(counted, settings, overall, metric, study.name),
         "settings": settings,
         "overall": overall,
-        "missing": missing,
-        "runs": [_run(member) for member in everyone],
-        "damaged": study.damaged,
-        "aside": study.archived,
+        "tuned": tuned,
+        "runs": [_run(one) for one in everyone],
+        "damaged": study.damaged | _damaged(everyone),
+        "archived": study.archived,
         "notes": list(dict.fromkeys(notes)),
-        "protocol": told,
-        "method": text.method(main),
-        "limits": limits(found, dict(told)),
+        "glossary": glossary(counted, metric),
+        "methods": table,
+        "statistics": statistics_notes(settings, overall, tuned, declared_margin),
+        "limitations": limitations(counted, dict(table)),
     }
     finite: Report = without_infinities(report)
     return finite
 
 
-def table(study: Study) -> list[dict[str, Any]]:
-    """The lines of ``results.csv``: one for a run, seed and metric, counted or not."""
-    lines = []
-    for member in members(study):
-        for seed in member.run.seeds:
-            state = "diverged" if seed.diverged is not None else member.run.status.state
-            results = seed.results or {}
-            features, samples = results.get("features", {}), results.get("samples", {})
-            for name, told in (results.get("metrics") or {"": {}}).items():
-                lines.append(
-                    {
-                        "run": member.run.name,
-                        "activation": member.candidate.name,
-                        "setting": member.setting,
-                        "seed": seed.number,
-                        "state": state,
-                        "counted": member.exclusion_reason is None,
-                        "metric": name,
-                        **{
-                            key: told.get(key)
-                            for key in ("last", "best", "best_step", "mean", "real_data", "direction")
-                        },
-                        "step": results.get("step", seed.diverged),
-                        "features": features.get("name"),
-                        "hash": features.get("hash"),
-                        "fake_samples": samples.get("fake"),
-                        "real_samples": samples.get("real"),
-                        "reference": samples.get("reference"),
-                    }
-                )
-    return lines
-
-
 def without_infinities(value: Any) -> Any:
-    """The same with None for every number that JSON has no word for."""
+    """Replace every number that JSON has no word for by None."""
     if isinstance(value, Mapping):
-        return {str(key): without_infinities(own) for key, own in value.items()}
+        return {str(key): without_infinities(inside) for key, inside in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_infinities(own) for own in value]
+        return [without_infinities(inside) for inside in value]
     if hasattr(value, "item"):  # numpy's numbers
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _setting(
-    name: str, found: Sequence[Entry], metric: Primary, against: str, notes: list[str]
+def _nothing_complete(study: Study, everyone: Sequence[StudyRun]) -> str:
+    first = everyone[0]
+    return (
+        f"no run of {study.folder} is complete: {first.run.name} {first.exclusion_reason}; gan-lab ls "
+        f"'{study.folder}' shows how far they are"
+    )
+
+
+def _settings(
+    everyone: Sequence[StudyRun],
+    counted: Sequence[Entry],
+    asked: Question,
+    notes: list[str],
+    progress: Progress,
+) -> tuple[dict[str, Evidence], list[Part]]:
+    """Analyze every setting, in order of its values."""
+    values = {one.setting: one.values for one in everyone}
+    names = sorted(values, key=lambda name: sort_key(values[name]))
+    absent = missing(everyone, counted)
+    by_setting: dict[str, list[Entry]] = {name: [] for name in names}
+    for entry in counted:
+        by_setting[entry.study_run.setting].append(entry)
+    evidence = {name: Evidence.of(by_setting[name], asked.metric) for name in names}
+    asked = replace(asked, detailed=len(names) <= MOST_DETAILED)
+    parts = []
+    for done, name in enumerate(names):
+        progress("comparing", done, len(names))
+        part = {"name": name, "values": values[name], **absent[name]}
+        part |= analyze_setting(evidence[name], asked, notes)
+        part["verdict"] = verdict.setting_verdict(part, asked.metric, asked.reference, asked.margin, name)
+        parts.append(part)
+    return evidence, parts
+
+
+def _verdict(
+    study: Study,
+    settings: Sequence[Part],
+    overall: Part | None,
+    reason: str,
+    tuned: Sequence[Part],
+    asked: Question,
 ) -> dict[str, Any]:
-    """All that is told of one setting, a stratum of the study."""
-    groups = by_candidate(found)
-    ranked = ranking([groups], metric, against, SEED)
-    order = [row["name"] for row in ranked["rows"]]
-    groups = {name: groups[name] for name in order}
-    for row in ranked["rows"]:
-        own = groups[row["name"]]
-        row["side_by_side"] = side_by_side(own, metric)
-        row["scores"] = [
-            {"seed": e.seed.number, "state": e.state, "value": e.score(metric.name)} for e in own
-        ]
-    told = details.histories(groups)
-    measured = any(entry.seed.results for entry in found)
+    """Put the sentences together, and the facts that they rest on."""
+    sentences: list[Sentence] = []
+    if study.damaged:
+        names = join_names(list(study.damaged))
+        sentences.append(sentence("damaged", f"Not readable, and so missing here: {names}."))
+    if len(settings) == 1:
+        sentences += settings[0]["verdict"]["sentences"]
+    else:
+        tuning = [split_values(setting["values"]) for setting in settings]
+        keys = {key for _, means in tuning for key in means}
+        alone = len(keys) == 1 and not any(problem for problem, _ in tuning)
+        sentences += verdict.settings_summary(settings, asked.reference)
+        sentences += verdict.overall_sentences(overall, reason, settings, keys.pop() if alone else "")
+        sentences += [one for part in tuned for one in verdict.tuned_sentences(part, asked.metric)]
+    main = overall if len(settings) > 1 else settings[0]
+    incomplete = list(dict.fromkeys(one["name"] for part in settings for one in part["incomplete"]))
+    certain = main is not None and not incomplete and not study.damaged
     return {
-        "name": name,
-        "values": found[0].member.values,
-        "real_data": metric_spec(found, metric.name)["real_data"] if measured else None,
-        **ranked,
-        "curves": details.learning_curves(told, metric),
-        "health": details.unit_health(told),
-        "secondary": details.secondary_metrics(groups, metric, notes),
-        "grid": details.pairwise_table(groups, metric),
-        "wall": wall(groups),
+        "text": verdict.headline(sentences),
+        "sentences": sentences,
+        "winner": main["winner"] if main is not None and certain else None,
+        "tied": main["tied"] if main is not None else [],
+        "worse": main["worse"] if main is not None else [],
+        "incomplete": incomplete,
+        "exploratory": all(part["exploratory"] for part in settings if part["rows"]),
+        "commands": list(
+            dict.fromkeys(
+                command
+                for part in settings
+                for one in (*part["incomplete"], *part["partial"])
+                for command in one["commands"]
+            )
+        ),
     }
 
 
-def _overall(
-    by_setting: Mapping[str, Sequence[Entry]], metric: Primary, against: str
-) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
-    """The comparison over all settings of those who are in each, and who is missing where."""
-    strata = [by_candidate(own) for own in by_setting.values()]
-    names = sorted({name for stratum in strata for name in stratum})
-    missing = {
-        name: absent
-        for name in names
-        if (absent := [s for s, stratum in zip(by_setting, strata, strict=True) if name not in stratum])
+def _advice(
+    counted: Sequence[Entry],
+    settings: Sequence[Part],
+    overall: Part | None,
+    metric: PrimaryMetric,
+    study: str,
+) -> dict[str, Any]:
+    """Say what to do before believing the best, and what the study could see."""
+    main = max(settings, key=lambda part: len(part["rows"]))
+    rows = overall["rows"] if overall is not None else main["rows"]
+    empty: dict[str, Any] = {"bias": "", "power": "", "rerun": None}
+    if len(rows) < 2 or (len(settings) > 1 and overall is None):
+        return empty
+    best = rows[0]["name"]
+    own = [entry for entry in counted if entry.name == best]
+    first = max(entry.seed.number for entry in counted) + 1
+    count = len({entry.seed.number for entry in own})
+    runs = list({entry.study_run.run.name: entry.study_run.run for entry in own}.values())
+    return {
+        "bias": claims.bias(rows, main, metric),
+        "power": claims.power(main, metric) if len(settings) == 1 else "",
+        "rerun": {"name": best, "commands": fresh_seeds_commands(runs, first, count, study)},
     }
-    if len(strata) < 2 or len(names) - len(missing) < 2:
-        return None, missing
-    return ranking(strata, metric, against, SEED), missing
 
 
-def _main(settings: Sequence[dict[str, Any]], overall: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
-    """The comparison that the verdict speaks of, and the words that say which one it is."""
-    if overall is not None:
-        return overall, f" over {len(settings)} settings"
-    main = max(settings, key=lambda setting: len(setting["rows"]))
-    return main, f" at {main['name']}" if len(settings) > 1 else ""
+def _primary(metric: PrimaryMetric) -> dict[str, Any]:
+    post_hoc = metric.declared is not None
+    return {
+        "name": metric.name,
+        "direction": metric.direction,
+        "post_hoc": post_hoc,
+        "declared": metric.declared,
+    }
 
 
-def _rerun(main: Mapping[str, Any], found: Sequence[Entry], study: str) -> dict[str, Any] | None:
-    """The offer to train the best candidate on seeds that nobody has picked it for."""
-    if len(main["rows"]) < 2:
+def _reference(against: Reference) -> dict[str, Any]:
+    return {
+        "name": against.name,
+        "wanted": against.wanted,
+        "post_hoc": against.declared is not None,
+        "declared": against.declared,
+    }
+
+
+def _margin(declared: DeclaredMargin | None) -> dict[str, Any] | None:
+    if declared is None:
         return None
-    best = main["rows"][0]["name"]
-    own = [entry for entry in found if entry.name == best]
-    latest = max((e.seed.number for e in found), default=0)
-    count = len({e.seed.number for e in own})
-    runs = [entry.member.run for entry in own]
-    return {"name": best, "command": fresh_seeds_command(runs, latest + 1, count, study)}
+    value, share = declared.margin
+    return {"value": value, "share": share, "text": declared.text, "post_hoc": declared.post_hoc}
 
 
-def _run(member: StudyRun) -> dict[str, Any]:
-    run, status = member.run, member.run.status
+def _damaged(everyone: Sequence[StudyRun]) -> dict[str, str]:
+    """Return runs of which a file is damaged beyond its status and configuration."""
+    return {one.run.name: str(one.exclusion_reason) for one in everyone if one.remedy == "repair"}
+
+
+def _run(one: StudyRun) -> dict[str, Any]:
+    run, status = one.run, one.run.status
     return {
         "name": run.name,
-        "candidate": member.candidate.name,
-        "setting": member.setting,
-        "state": status.state,
-        "step": status.step,
+        "candidate": one.name,
+        "setting": one.setting,
+        "state": run.state,
+        "step": status.step if one.exclusion_reason is None else run.step,
         "steps": status.steps,
         "seeds": status.seeds,
         "diverged": {str(seed): step for seed, step in sorted(status.diverged.items())},
-        "reason": status.reason,
-        "counted": member.exclusion_reason is None,
-        "exclusion_reason": member.exclusion_reason,
+        "counted": one.exclusion_reason is None,
+        "exclusion_reason": one.exclusion_reason,
         "command": repeat_command(run),
         "exact": is_exact(run),
         "seconds": status.seconds,

@@ -1,15 +1,15 @@
-"""What stands beside the ranking: curves, samples, health, secondary metrics, and the G x D grid."""
+"""What stands beside the ranking: learning curves, unit health, secondary metrics, generator by discriminator."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gan_lab.report import comparison as statistics
-from gan_lab.report.entries import Entry, Primary, metric_spec
-from gan_lab.report.ranking import Floats, oriented, typical
+from gan_lab.report.comparison import iqm, orient_scores
+from gan_lab.report.declared import PrimaryMetric, metric_spec
+from gan_lab.report.entries import Entry
+from gan_lab.report.scoring import Groups, oriented, primary_scores, real_data_draws, untrained_scores
 
-Groups = Mapping[str, Sequence[Entry]]
 QUANTITIES = ("dead", "dormant", "saturated")
 # Each of these says nothing, or the wrong thing, without the others.
 METRIC_GROUPS = (
@@ -18,144 +18,160 @@ METRIC_GROUPS = (
     ("stacked_modes", "stacked_kl", "frac_confident"),
 )
 
-History = list[dict[str, Any]]
+
+def learning_curves(groups: Groups, metric: PrimaryMetric) -> dict[str, Any]:
+    """Return the metric over steps per candidate: IQM and quartiles over seeds.
+
+    A seed that diverged stays at the worst from then on.
+    """
+    return {name: _curve(entries, metric) for name, entries in groups.items()}
 
 
-def histories(groups: Groups) -> dict[str, list[tuple[Entry, History]]]:
-    return {name: [(entry, entry.seed.stats()) for entry in own] for name, own in groups.items()}
-
-
-def learning_curves(told: Mapping[str, list[tuple[Entry, History]]], metric: Primary) -> dict[str, Any]:
-    """The metric over steps: IQM and quartiles over seeds; a seed that broke stays at the worst from then."""
-    return {name: _curve(own, metric) for name, own in told.items()}
-
-
-def _curve(own: Sequence[tuple[Entry, History]], metric: Primary) -> dict[str, Any]:
-    tag = f"metrics/{metric.name}"
-    series = [({line["step"]: line[tag] for line in h if tag in line}, entry) for entry, h in own]
-    steps = sorted({step for seen, _ in series for step in seen})
-    sign = -1.0 if metric.direction == "min" else 1.0
+def _curve(entries: Sequence[Entry], metric: PrimaryMetric) -> dict[str, Any]:
+    series = [(entry.series.after_start(metric.name), entry) for entry in entries]
+    steps = sorted({step for scores, _ in series for step in scores})
     points: dict[str, list[Any]] = {"step": [], "iqm": [], "low": [], "high": [], "seeds": []}
     for step in steps:
         values = [
-            None if _failed_by(entry, step) else seen[step]
-            for seen, entry in series
-            if step in seen or _failed_by(entry, step)
+            None if _failed_by(entry, step) else scores[step]
+            for scores, entry in series
+            if step in scores or _failed_by(entry, step)
         ]
-        scores = statistics.orient_scores(values, metric.direction, metric.worst)
-        # Quantiles that are seeds' own scores: between a number and minus infinity there is nothing.
-        ends = sorted(sign * np.quantile(scores, [0.25, 0.75], method="inverted_cdf"))
-        for key, value in zip(points, (step, sign * typical(scores), *ends, len(values)), strict=True):
+        oriented_values = orient_scores(values, metric.direction, metric.worst)
+        # Quantiles that are seeds' scores: between a number and minus infinity there is nothing.
+        ends = sorted(metric.sign * np.quantile(oriented_values, [0.25, 0.75], method="inverted_cdf"))
+        for key, value in zip(
+            points, (step, metric.sign * iqm(oriented_values), *ends, len(values)), strict=True
+        ):
             points[key].append(value)
     return points
 
 
 def _failed_by(entry: Entry, step: int) -> bool:
-    return entry.state != "finished" and step >= entry.step
+    return entry.seed.diverged is not None and step >= entry.seed.diverged
 
 
-def unit_health(told: Mapping[str, list[tuple[Entry, History]]]) -> dict[str, Any] | None:
-    """Last diagnostics, mean over seeds: {player: {"sites": [...], "candidates": {name: {...}}}}."""
-    latest = {name: [_latest(history) for _, history in own] for name, own in told.items()}
-    tags = list(dict.fromkeys(tag for seeds in latest.values() for seen in seeds for tag in seen))
-    players: dict[str, Any] = {}
-    for player in ("generator", "discriminator"):
-        start = f"diagnostics/{player}/"
+def unit_health(groups: Groups) -> dict[str, Any] | None:
+    """Return the last diagnostics, mean over seeds: {network: {"sites": [...], "candidates": {name: {...}}}}."""
+    latest = {name: [entry.series.diagnostics for entry in entries] for name, entries in groups.items()}
+    tags = list(dict.fromkeys(tag for seeds in latest.values() for seed in seeds for tag in seed))
+    networks: dict[str, Any] = {}
+    for network in ("generator", "discriminator"):
+        start = f"diagnostics/{network}/"
         sites = [tag[len(start) :].rpartition("/")[0] for tag in tags if _is_site(tag, start)]
         sites = list(dict.fromkeys(sites))
-        summaries = {
-            name: {
-                "sites": {q: [_mean(seeds, f"{start}{site}/{q}") for site in sites] for q in QUANTITIES},
-                "all": {q: _mean(seeds, start + q) for q in (*QUANTITIES, "effective_rank", "non_finite")},
-                "gradient_ratio": _geometric_mean(seeds, f"{start}gradient_ratio"),
-            }
-            for name, seeds in latest.items()
-        }
         if any(tag.startswith(start) for tag in tags):
-            players[player] = {"sites": sites, "candidates": summaries}
-    return players or None
+            summaries = {name: _summary(seeds, start, sites) for name, seeds in latest.items()}
+            networks[network] = {"sites": sites, "candidates": summaries}
+    return networks or None
+
+
+def _summary(seeds: Sequence[Mapping[str, float | None]], start: str, sites: Sequence[str]) -> dict[str, Any]:
+    return {
+        "sites": {q: [_mean(seeds, f"{start}{site}/{q}") for site in sites] for q in QUANTITIES},
+        "all": {q: _mean(seeds, start + q) for q in (*QUANTITIES, "effective_rank", "non_finite")},
+        "gradient_ratio": _geometric_mean(seeds, f"{start}gradient_ratio"),
+    }
 
 
 def _is_site(tag: str, start: str) -> bool:
     return tag.startswith(start) and tag.endswith("/dead") and tag.count("/") == start.count("/") + 1
 
 
-def _latest(history: History) -> dict[str, float | None]:
-    seen: dict[str, float | None] = {}
-    for line in history:
-        seen |= {tag: value for tag, value in line.items() if tag.startswith("diagnostics/")}
-    return seen
-
-
 def _mean(seeds: Sequence[Mapping[str, float | None]], tag: str) -> float | None:
-    values = [value for seen in seeds if (value := seen.get(tag)) is not None]
+    values = [value for seed in seeds if (value := seed.get(tag)) is not None]
     return float(np.mean(values)) if values else None
 
 
 def _geometric_mean(seeds: Sequence[Mapping[str, float | None]], tag: str) -> float | None:
-    """Of ratios, which spread over orders of magnitude; a single 0 makes it 0."""
-    values = [value for seen in seeds if (value := seen.get(tag)) is not None]
+    """Average ratios, which spread over orders of magnitude; a single 0 makes it 0."""
+    values = [value for seed in seeds if (value := seed.get(tag)) is not None]
     if not values:
         return None
     return 0.0 if min(values) <= 0 else float(np.exp(np.mean(np.log(values))))
 
 
-def secondary_metrics(groups: Groups, metric: Primary, notes: list[str]) -> dict[str, Any]:
-    """IQM over seeds of every other metric, with what real data score; unadjusted."""
-    found = [entry for own in groups.values() for entry in own]
-    measured = [entry for entry in found if entry.seed.results]
-    names = list(dict.fromkeys(name for e in measured for name in (e.seed.results or {})["metrics"]))
-    names = [name for name in names if all(name in (e.seed.results or {})["metrics"] for e in measured)]
-    for group in METRIC_GROUPS:
-        there = [name for name in group if name in names]
-        if there and len(there) < len(group) and group[0] in there:
-            notes.append(f"{group[0]} is not shown: it says nothing without {' and '.join(group[1:])}.")
-            names.remove(group[0])
-    order = [name for group in METRIC_GROUPS for name in group if name in names]
-    order += [name for name in names if name not in order]
+def secondary_metrics(groups: Groups, metric: PrimaryMetric, notes: list[str]) -> dict[str, Any]:
+    """Return the IQM over seeds of every other metric, with that of real data and of untrained generators.
+
+    Nothing here is tested. As everywhere, a seed that diverged or has no such score counts as worse than all.
+    """
+    measured = [entry for own in groups.values() for entry in own if entry.results]
     columns: list[dict[str, Any]] = []
     values: dict[str, dict[str, float]] = {name: {} for name in groups}
-    for name in order:
+    for name in _shown_metrics(measured, notes):
         if name == metric.name:
             continue
         spec = metric_spec(measured, name)
-        columns.append({"name": name} | spec)
         sign = -1.0 if spec["direction"] == "min" else 1.0
+        untrained = [value for own in groups.values() for value in untrained_scores(own, name)]
+        draws = real_data_draws(spec)
+        columns.append(
+            {
+                "name": name,
+                "direction": spec["direction"],
+                "real_data": float(np.mean(draws)) if draws else None,
+                "untrained": sign * iqm(orient_scores(untrained, spec["direction"])) if untrained else None,
+            }
+        )
         for candidate, own in groups.items():
-            scores = oriented(own, name, spec["direction"], spec["worst"], "last")
-            values[candidate][name] = sign * typical(scores)
+            scores = oriented(own, name, spec["direction"], spec.get("worst"))
+            values[candidate][name] = sign * iqm(scores)
     return {"columns": columns, "values": values}
 
 
-def pairwise_table(groups: Groups, metric: Primary) -> dict[str, Any] | None:
-    """Generator x discriminator: IQM of each pair and of each player's activation over all its partners."""
-    players = {name: own[0].member.candidate for name, own in groups.items()}
+def _shown_metrics(measured: Sequence[Entry], notes: list[str]) -> list[str]:
+    """Return the scores that every seed has, those that belong together side by side."""
+    names = list(dict.fromkeys(name for entry in measured for name in entry.results["metrics"]))
+    names = [name for name in names if all(entry.metric(name) for entry in measured)]
+    for group in METRIC_GROUPS:
+        present = [name for name in group if name in names]
+        if present and len(present) < len(group) and group[0] in present:
+            notes.append(f"{group[0]} is not shown: it says nothing without {' and '.join(group[1:])}.")
+            names.remove(group[0])
+    order = [name for group in METRIC_GROUPS for name in group if name in names]
+    return order + [name for name in names if name not in order]
+
+
+def pairwise_table(groups: Groups, metric: PrimaryMetric) -> dict[str, Any] | None:
+    """Generator x discriminator: IQM of each pair, and of each network's activation over all partners."""
+    players = {name: own[0].study_run.candidate for name, own in groups.items()}
     rows = sorted({c.generator for c in players.values()})
     columns = sorted({c.discriminator for c in players.values() if c.discriminator is not None})
     mixed = any(c.discriminator not in (None, c.generator) for c in players.values())
     if not mixed or len(rows) < 2 or len(columns) < 2:
         return None
-    sign = -1.0 if metric.direction == "min" else 1.0
+    every = primary_scores(groups, metric)
 
-    def scores(generator: str | None, discriminator: str | None) -> Floats:
-        parts = [
-            oriented(own, metric.name, metric.direction, metric.worst, "last")
-            for name, own in groups.items()
-            if generator in (None, players[name].generator)
-            and discriminator in (None, players[name].discriminator)
-        ]
-        return np.concatenate(parts) if parts else np.array([])
+    def typical(generator: str | None, discriminator: str | None) -> float:
+        return iqm(
+            np.concatenate(
+                [
+                    scores
+                    for name, scores in every.items()
+                    if generator in (None, players[name].generator)
+                    and discriminator in (None, players[name].discriminator)
+                ]
+            )
+        )
 
-    rows.sort(key=lambda generator: -typical(scores(generator, None)))
-    columns.sort(key=lambda discriminator: -typical(scores(None, discriminator)))
-    pairs = [[scores(generator, discriminator) for discriminator in columns] for generator in rows]
-    complete = all(len(pair) for line in pairs for pair in line)
+    rows.sort(key=lambda generator: -typical(generator, None))
+    columns.sort(key=lambda discriminator: -typical(None, discriminator))
+    tried = [
+        [any(c.generator == g and c.discriminator == d for c in players.values()) for d in columns]
+        for g in rows
+    ]
+    complete = all(all(line) for line in tried)
+    sign = metric.sign
     return {
         "generators": rows,
         "discriminators": columns,
-        "tried": [[len(pair) > 0 for pair in line] for line in pairs],
-        "values": [[sign * typical(pair) if len(pair) else None for pair in line] for line in pairs],
+        "tried": tried,
+        "values": [
+            [sign * typical(g, d) if known else None for d, known in zip(columns, line, strict=True)]
+            for g, line in zip(rows, tried, strict=True)
+        ],
         # With pairs missing, a margin would compare activations by the partners they happened to have.
-        "generator_margin": [sign * typical(scores(g, None)) for g in rows] if complete else None,
-        "discriminator_margin": [sign * typical(scores(None, d)) for d in columns] if complete else None,
+        "generator_margin": [sign * typical(g, None) for g in rows] if complete else None,
+        "discriminator_margin": [sign * typical(None, d) for d in columns] if complete else None,
     }

@@ -1,228 +1,153 @@
-"""Which runs and seeds are compared, by which metric, and against whom; what must not be mixed is refused."""
+"""What counts as evidence: complete runs and their seeds. A run that did not end by itself is missing, not worse."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from gan_lab.report.candidates import Candidate, candidates, label, leaves, settings
+from gan_lab.report.candidates import Candidate, candidates
+from gan_lab.report.series import SeedSeries, read_series
+from gan_lab.report.strata import setting_name, settings
 from gan_lab.runs.run import Run, Seed
-from gan_lab.runs.study import Study
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.text import truncate
 
-ENDED = ("finished", "diverged", "failed")
+# How a seed of a complete run ended. Only divergence counts against an activation.
+FINISHED, DIVERGED = "finished", "diverged"
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run with the names that it is compared under. exclusion_reason: why it is not counted, or None."""
+    """A run with the names that it is compared under.
+
+    setting: name of its setting, empty if there is only one; target: steps that runs of it have; series: of a
+    complete run, by seed; exclusion_reason: why its seeds are no evidence, None if the run is complete;
+    remedy: what completes it, "train", "longer" (to the target), "evaluate", "repair" or "wait".
+    """
 
     run: Run
     candidate: Candidate
     setting: str
     values: dict[str, str]
-    exclusion_reason: str | None
+    target: int
+    series: dict[int, SeedSeries]
+    exclusion_reason: str | None = None
+    remedy: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One counted seed. state: finished, diverged or failed; the latter two score worse than any other."""
+    """One seed that counts. state: finished or diverged."""
 
-    member: StudyRun
+    study_run: StudyRun
     seed: Seed
-    state: str
 
     @property
     def name(self) -> str:
-        return self.member.candidate.name
+        return self.study_run.candidate.name
 
     @property
-    def step(self) -> int:
-        """Where its score was taken, or where it broke."""
-        if self.seed.diverged is not None:
-            return self.seed.diverged
-        return int(self.seed.results["step"]) if self.seed.results else self.member.run.status.step
+    def state(self) -> str:
+        return FINISHED if self.seed.diverged is None else DIVERGED
+
+    @property
+    def series(self) -> SeedSeries:
+        return self.study_run.series[self.seed.number]
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        return self.seed.results or {}
+
+    def metric(self, name: str) -> dict[str, Any]:
+        """Return what ``results.json`` holds of a score, nothing if it was not measured."""
+        spec: dict[str, Any] = self.results.get("metrics", {}).get(name) or {}
+        return spec
 
     def score(self, metric: str, kind: str = "last") -> float | None:
-        """A score as it stands in the file; None where the seed failed or the score is undefined."""
-        if self.state != "finished" and kind == "last":
+        """Return a score as it stands in the file; None if the seed diverged or the score is undefined."""
+        if self.state == DIVERGED and kind == "last":
             return None
-        found = (self.seed.results or {}).get("metrics", {}).get(metric, {}).get(kind)
-        return None if found is None else float(found)
+        value = self.metric(metric).get(kind)
+        return None if value is None else float(value)
 
 
-# What a metric's direction means, in words.
-BETTER = {"min": "lower", "max": "higher"}
+def study_runs(runs: Sequence[Run], on_read: Callable[[int], None] = lambda done: None) -> list[StudyRun]:
+    """Read every run: its candidate and setting, its logs, and why it is no evidence if it is none."""
+    values = settings(runs)
+    named = [setting_name(one) for one in values]
+    targets: dict[str, int] = {}
+    for run, setting in zip(runs, named, strict=True):
+        if run.status.state == "finished":
+            targets[setting] = max(targets.get(setting, 0), run.status.step)
+    listed = []
+    for run, candidate, setting, one in zip(runs, candidates(runs), named, values, strict=True):
+        target = targets.get(setting, run.status.steps)
+        reason, remedy = _exclusion(run, target) or (None, "")
+        series: dict[int, SeedSeries] = {}
+        if reason is None:
+            try:
+                series = {seed.number: read_series(seed) for seed in run.seeds}
+            except GanLabError as error:
+                reason, remedy = str(error), "repair"
+        listed.append(StudyRun(run, candidate, setting, one, target, series, reason, remedy))
+        on_read(len(listed))
+    return listed
 
 
-@dataclass(frozen=True)
-class Primary:
-    """The metric that decides. declared: what the runs had, where the command line has another."""
+def entries(study_runs: Iterable[StudyRun], notes: list[str]) -> list[Entry]:
+    """Return the seeds of complete runs, one of each number per candidate and setting, the latest.
 
-    name: str
-    direction: str
-    worst: float | None
-    declared: str | None
-
-
-def members(study: Study) -> list[StudyRun]:
-    """Every run with its candidate and setting; unfinished ones count where they stand where others ended."""
-    runs = study.runs
-    if not runs:
-        raise GanLabError(f"{study.folder} has no readable run: " + "; ".join(study.damaged.values()))
-    varied = settings(runs)
-    ended = {(label(s), r.status.step) for r, s in zip(runs, varied, strict=True) if _finished(r)}
-    reached = {(label(s), _measured_at(r)) for r, s in zip(runs, varied, strict=True)}
-    # Where nobody has come to an end, those who stand at one and the same step can still be compared.
-    level = ended or (reached if len({step for _, step in reached}) == 1 else set())
-    found = []
-    for run, candidate, values in zip(runs, candidates(runs), varied, strict=True):
-        exclusion_reason = None
-        if run.status.state not in ENDED and (label(values), _measured_at(run) or -1) not in level:
-            exclusion_reason = f"{run.status.state} at step {run.status.step:,} of {run.status.steps:,}"
-        found.append(StudyRun(run, candidate, label(values), values, exclusion_reason))
-    if all(member.exclusion_reason for member in found):
-        raise GanLabError(f"no run of {study.folder} has finished: gan-lab ls shows how far they are")
-    return found
-
-
-def entries(found: Sequence[StudyRun], notes: list[str]) -> list[Entry]:
-    """The counted seeds, one of each number for a candidate in a setting; what was left out is noted."""
+    What was left out because of that is noted.
+    """
     kept: dict[tuple[str, str, int], Entry] = {}
-    counted = sorted((m for m in found if m.exclusion_reason is None), key=lambda m: m.run.status.started)
-    unmeasured = []
-    for member in counted:
-        for seed in member.run.seeds:
-            entry = Entry(member, seed, _state(member.run, seed))
-            if entry.state == "finished" and not seed.results:
-                unmeasured.append(seed)
-                continue
-            key = (entry.name, member.setting, seed.number)
+    complete = [one for one in study_runs if one.exclusion_reason is None]
+    for study_run in sorted(complete, key=lambda one: one.run.status.started):
+        for seed in study_run.run.seeds:
+            key = (study_run.name, study_run.setting, seed.number)
             if key in kept:
+                where = f" at {study_run.setting}" if study_run.setting else ""
                 notes.append(
-                    f"Seed {seed.number} of {entry.name}{_in(member.setting)} was trained twice: "
-                    f"{member.run.name} counts, {kept[key].member.run.name} does not."
+                    f"Seed {seed.number} of {study_run.name}{where} was trained twice: "
+                    f"{study_run.run.name} counts, {kept[key].study_run.run.name} does not."
                 )
-            kept[key] = entry
-    if unmeasured:
-        study = counted[0].run.folder.parent
-        raise GanLabError(
-            f"{unmeasured[0].folder} has no results.json: gan-lab evaluate '{study}' measures it"
-            + (f" and {len(unmeasured) - 1} more" if len(unmeasured) > 1 else "")
-        )
-    _refuse_old_results(kept.values())
+            kept[key] = Entry(study_run, seed)
     return list(kept.values())
 
 
-def primary(found: Sequence[Entry], asked: str | None) -> Primary:
-    """The metric that decides: asked for, else declared in the configuration, else each run's own first."""
-    measured = [entry for entry in found if entry.seed.results]
-    if not measured:
-        raise GanLabError("nothing was measured: every seed has failed or diverged before its first score")
-    declared = {entry.member.run.name: _declared(entry) for entry in measured}
-    name = asked or _only(declared, "declared", "as the metric that decides", "--primary names one")
-    for entry in measured:
-        if name not in entry.seed.results["metrics"]:  # type: ignore[index]
-            known = set.intersection(*(set(e.seed.results["metrics"]) for e in measured if e.seed.results))
-            raise GanLabError(
-                f"{name!r} was not measured in every run ({entry.member.run.name} lacks it); "
-                f"all have {', '.join(sorted(known)) or 'nothing in common'}"
-            )
-    spec = metric_spec(measured, name)
-    others = sorted({value for value in declared.values() if value != name})
-    return Primary(name, spec["direction"], spec["worst"], ", ".join(others) or None)
+def by_candidate(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.name, entry.seed.number)):
+        groups.setdefault(entry.name, []).append(entry)
+    return groups
 
 
-def metric_spec(found: Sequence[Entry], metric: str) -> dict[str, Any]:
-    """Direction, worst value and real data's score of a metric, from the first seed that has it."""
-    for entry in found:
-        spec = (entry.seed.results or {}).get("metrics", {}).get(metric)
-        if spec:
-            return {key: spec.get(key) for key in ("direction", "worst", "real_data")}
-    raise GanLabError(f"no seed has a score called {metric!r}")
+def _exclusion(run: Run, target: int) -> tuple[str, str] | None:
+    """Return (why a run is no evidence, what completes it), None if it is complete."""
+    state, status = run.state, run.status
+    if state in ("failed", "interrupted", "running"):
+        why = f" ({truncate(status.reason)})" if status.reason and state != "running" else ""
+        text = "is running" if state == "running" else state
+        remedy = "wait" if state == "running" else "train"
+        return f"{text} at step {run.step:,} of {status.steps:,}{why}", remedy
+    if state == "finished" and status.step < target:
+        return f"stands at step {status.step:,}, others of this setting at {target:,}", "longer"
+    return _unmeasured(run)
 
 
-def reference(found: Sequence[Entry], asked: str | None, notes: list[str]) -> tuple[str, str | None]:
-    """The candidate that all are compared with, and the declared one where it is another."""
-    names = sorted({entry.name for entry in found})
-    said = {e.member.run.name: str((e.member.run.config.get("report") or {}).get("reference")) for e in found}
-    wanted = asked or _only(said, "declared", "as the reference", "--reference names one")
-    known = [e for e in found if wanted in (e.name, e.member.candidate.base)]
-    fitting = [wanted] if wanted in names else sorted({entry.name for entry in known})
-    declared = next(iter(sorted(set(said.values()) - {wanted})), None) if asked else None
-    if not fitting and asked:
-        raise GanLabError(f"--reference must be one of {', '.join(names)}, got {asked!r}")
-    if not fitting:
-        notes.append(
-            f"The reference {wanted} is not in the study; all are compared with {names[0]}, "
-            "the first by alphabet (--reference names another)."
-        )
-        return names[0], None
-    if len(fitting) > 1:
-        notes.append(f"The reference {wanted} was tried as {', '.join(fitting)}; {fitting[0]} is taken.")
-    return fitting[0], declared
-
-
-def check_comparable(found: Sequence[Entry]) -> None:
-    """Scores of one data set must come from one extractor, one sample count and one kind of real samples."""
-    seen: dict[str, tuple[Entry, str]] = {}
-    for entry in found:
-        results = entry.seed.results
-        if results is None:
-            continue
-        features, samples = results["features"], results["samples"]
-        how = (
-            f"{features['name']} features {features['hash']}, {samples['fake']} samples against "
-            f"{samples['real']} {samples['reference']} ones"
-        )
-        data = repr(sorted(leaves({"d": entry.member.run.config.get("dataset") or {}}).items()))
-        first, before = seen.setdefault(data, (entry, how))
-        if before != how:
-            raise GanLabError(
-                f"{first.member.run.name} was measured by {before}, {entry.member.run.name} by {how}, which "
-                f"cannot stand in one table: gan-lab evaluate '{entry.member.run.folder.parent}' --force "
-                "measures all in the same way"
-            )
-
-
-def _declared(entry: Entry) -> str:
-    declared = (entry.member.run.config.get("report") or {}).get("primary")
-    return str(declared or (entry.seed.results or {})["primary"])
-
-
-def _only(values: dict[str, str], verb: str, role: str, way_out: str) -> str:
-    """The one value that all runs agree on."""
-    (first, value), *others = values.items()
-    for run, other in others:
-        if other != value:
-            raise GanLabError(f"{first} has {verb} {value} {role}, {run} {other}: {way_out}")
-    return value
-
-
-def _state(run: Run, seed: Seed) -> str:
-    if seed.diverged is not None:
-        return "diverged"
-    return "failed" if run.status.state == "failed" else "finished"
-
-
-def _finished(run: Run) -> bool:
-    return run.status.state == "finished"
-
-
-def _measured_at(run: Run) -> int | None:
-    """The step at which all seeds that still train were measured, or None."""
-    steps = {seed.results["step"] if seed.results else None for seed in run.seeds if seed.diverged is None}
-    return steps.pop() if len(steps) == 1 else None
-
-
-def _refuse_old_results(found: Any) -> None:
-    for entry in found:
-        status = entry.member.run.status
-        if entry.state == "finished" and status.state == "finished" and entry.step != status.step:
-            raise GanLabError(
-                f"{entry.seed.folder} was measured at step {entry.step}, but stands at {status.step}: "
-                f"gan-lab evaluate '{entry.member.run.folder}' measures it anew"
-            )
-
-
-def _in(setting: str) -> str:
-    return f" at {setting}" if setting else ""
+def _unmeasured(run: Run) -> tuple[str, str] | None:
+    """Return why the scores of a run that has ended are missing, and what to do."""
+    for seed in run.seeds:
+        try:
+            results = seed.results
+        except GanLabError as error:
+            return str(error), "repair"
+        if seed.diverged is None and results is None:
+            return "was not measured", "evaluate"
+        if results is not None and seed.diverged is None and results["step"] != run.status.step:
+            measured = f"was measured at step {results['step']:,}, but stands at {run.status.step:,}"
+            return measured, "evaluate"
+    return None

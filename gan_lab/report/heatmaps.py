@@ -1,4 +1,4 @@
-"""Maps of a report: units and gradients of each candidate, generator against discriminator, the wall."""
+"""Heat maps: units and gradients of each candidate, generator against discriminator; and pictures in rows."""
 
 import io
 import math
@@ -11,29 +11,31 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from gan_lab.report.figures import draw_forest_rows
+from gan_lab.report.figures import draw_forest_rows, shown_rows, shown_values
 from gan_lab.report.style import ACCENT, INK, WARN, hide_spines, new_figure, set_row_labels, styled
+from gan_lab.report.text import DIVERGED_SCORE
 from gan_lab.utils.text import format_number
 
 QUANTITIES = {"dead": "dead units, %", "dormant": "dormant units, %", "saturated": "saturated, %"}
+MOST_PAIRS = 24  # activations of a network
 MAX_ALPHA = 0.7  # so that ink stays legible on the darkest cell, in light and in dark
 
 Part = Mapping[str, Any]
 
 
 def health_map(setting: Part, metric: Part) -> Figure:
-    """A row a candidate: its score, shares of units by layer, and the gradient ratio; a block a player."""
-    rows = setting["rows"]
+    """Draw a row per candidate, a block per network: its score, shares of units by layer, the gradient ratio."""
+    rows = shown_rows(setting)
     names = [row["name"] for row in rows]
-    players = setting["health"]
+    networks = setting["health"]
     with styled():
-        figure = new_figure(11, len(players) * (1.2 + 0.3 * len(names)))
-        blocks = figure.subfigures(len(players), 1, squeeze=False).flat
-        for block, (player, told) in zip(blocks, players.items(), strict=True):
-            block.suptitle(player, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
+        figure = new_figure(11, len(networks) * (1.2 + 0.3 * len(names)))
+        blocks = figure.subfigures(len(networks), 1, squeeze=False).flat
+        for block, (network, told) in zip(blocks, networks.items(), strict=True):
+            block.suptitle(network, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
             wide = max(2.0, 0.55 * len(told["sites"]))
             panels = block.subplots(1, 5, width_ratios=[3.2, wide, wide, wide, 1.2])
-            draw_forest_rows(panels[0], setting, metric, seeds=False)
+            draw_forest_rows(panels[0], rows, shown_values(rows), seeds=False)
             set_row_labels(panels[0], names)
             panels[0].set_title(metric["name"], fontsize=9, loc="left", pad=14, parse_math=False)
             panels[0].tick_params(axis="x", labelsize=8)
@@ -44,36 +46,33 @@ def health_map(setting: Part, metric: Part) -> Figure:
         return figure
 
 
-def pairwise_heatmap(told: Part, metric: Part) -> Figure:
-    """Rows are the generator's activations, columns the discriminator's; the better, the darker."""
-    values = [row for line in told["values"] for row in line if row is not None]
-    margins = told["generator_margin"] is not None
-    across, down = len(told["discriminators"]), len(told["generators"])
+def pairwise_heatmap(table: Part, metric: Part) -> Figure:
+    """Draw the generator's activations as rows, the discriminator's as columns; the better, the darker."""
+    values = [value for line in table["values"] for value in line if value is not None]
+    margins = table["generator_margin"] is not None
+    rows, columns = list(table["generators"])[:MOST_PAIRS], list(table["discriminators"])[:MOST_PAIRS]
+    across, down, extra = len(columns), len(rows), 1.3 * margins
     with styled():
-        figure = new_figure(2.4 + 0.85 * (across + 1.3 * margins), 1.5 + 0.42 * (down + 1.3 * margins))
+        figure = new_figure(2.4 + 0.85 * (across + extra), 1.5 + 0.42 * (down + extra))
         axes = figure.add_subplot()
         hide_spines(axes)
-        lines = [list(line) for line in told["values"]]
-        for y, line in enumerate(lines):
-            for x, value in enumerate(line):
-                said = None if told["tried"][y][x] else ""
-                _cell(axes, x, y, value, _strength(value, values, metric["direction"]), said)
-        rows, columns = list(told["generators"]), list(told["discriminators"])
+
+        def cell(x: float, y: float, value: float | None, text: str | None = None) -> None:
+            _cell(axes, x, y, value, _strength(value, values, metric["direction"]), text)
+
+        for y in range(down):
+            for x in range(across):
+                cell(x, y, table["values"][y][x], None if table["tried"][y][x] else "")
         if margins:
-            for y, value in enumerate(told["generator_margin"]):
-                _cell(axes, across + 0.3, y, value, _strength(value, values, metric["direction"]))
-            for x, value in enumerate(told["discriminator_margin"]):
-                _cell(axes, x, down + 0.3, value, _strength(value, values, metric["direction"]))
-        extra = 1.3 * margins
+            for y in range(down):
+                cell(across + 0.3, y, table["generator_margin"][y])
+            for x in range(across):
+                cell(x, down + 0.3, table["discriminator_margin"][x])
         axes.set_xlim(-0.5, across - 0.5 + extra)
         axes.set_ylim(down - 0.5 + extra, -0.5)
-        ticks: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "parse_math": False}
-        axes.set_xticks(
-            [*range(across), *([across + 0.3] if margins else [])], columns + ["all"] * margins, **ticks
-        )
-        axes.set_yticks(
-            [*range(down), *([down + 0.3] if margins else [])], rows + ["all"] * margins, parse_math=False
-        )
+        ticks: Part = {"rotation": 30, "ha": "left", "rotation_mode": "anchor", "parse_math": False}
+        axes.set_xticks([*range(across), *[across + 0.3] * margins], columns + ["all"] * margins, **ticks)
+        axes.set_yticks([*range(down), *[down + 0.3] * margins], rows + ["all"] * margins, parse_math=False)
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.tick_params(length=0)
@@ -86,8 +85,7 @@ def _shares(axes: Axes, cells: Sequence[Sequence[float | None]], sites: Sequence
     hide_spines(axes)
     for y, line in enumerate(cells):
         for x, value in enumerate(line):
-            said = None if value is None else 100 * value
-            _cell(axes, x, y, said, value or 0.0, "" if said is None else f"{said:.0f}", WARN)
+            _cell(axes, x, y, value, value or 0.0, "" if value is None else f"{100 * value:.0f}", WARN)
     axes.set_xlim(-0.5, max(len(sites), 1) - 0.5)
     set_row_labels(axes, [""] * len(cells), shown=False)
     axes.set_title(title, fontsize=9, loc="left", pad=14)
@@ -114,18 +112,18 @@ def _cell(
     y: float,
     value: float | None,
     strength: float,
-    said: str | None = None,
+    text: str | None = None,
     color: str = ACCENT,
 ) -> None:
     axes.add_patch(
         Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color, alpha=0.04 + MAX_ALPHA * strength, lw=0)
     )
-    text = ("failed" if value is None else format_number(value)) if said is None else said
-    axes.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
+    shown = format_number(value, DIVERGED_SCORE) if text is None else text
+    axes.text(x, y, shown, ha="center", va="center", fontsize=8, color=INK)
 
 
 def _strength(value: float | None, values: Sequence[float], direction: str) -> float:
-    """0 for the worst value, 1 for the best."""
+    """Return 0 for the worst value, 1 for the best."""
     if value is None or max(values) == min(values):
         return 0.0
     share = (value - min(values)) / (max(values) - min(values))
@@ -133,7 +131,7 @@ def _strength(value: float | None, values: Sequence[float], direction: str) -> f
 
 
 def image_grid(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
-    """Named pictures (PNG), ``across`` in a line; a line of its own has its name at its left."""
+    """Draw named pictures (PNG), ``across`` in a line; one that has a line for itself is named at its left."""
     pictures = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for _, data in rows]
     height, width = pictures[0].shape[:2]
     lines = math.ceil(len(rows) / across)

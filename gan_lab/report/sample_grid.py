@@ -1,4 +1,4 @@
-"""Where in each run's pictures the samples from one and the same noise are."""
+"""The samples of each candidate from one and the same noise: where in the runs' pictures they are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,24 @@ from typing import Any
 
 from PIL import Image
 
-from gan_lab.report.entries import Entry
+from gan_lab.report.entries import FINISHED, Entry
 
 PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.plot` makes
 CELLS = 10
 
 
-def wall(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
-    """One row a candidate, of one seed: its last picture, and the boxes of the first cells in it.
+def sample_rows(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
+    """Return one row per candidate, all of one seed: its last picture, and the boxes of the first cells in it.
 
     Noise depends on the seed alone, so cell k of every row shows the same noise. A scatter plot of points
     is shown whole.
     """
     pictured = {
-        name: {entry.seed.number: (entry, path) for entry in own if (path := _last(entry.seed.folder))}
+        name: {
+            entry.seed.number: (entry, path)
+            for entry in own
+            if (path := max(entry.seed.pictures, key=_step, default=None))
+        }
         for name, own in groups.items()
     }
     pictured = {name: seeds for name, seeds in pictured.items() if seeds}
@@ -31,7 +35,7 @@ def wall(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
     for name, seeds in pictured.items():
         entry, path = seeds[common if common in seeds else min(seeds)]
         rows.append(_row(name, entry, path))
-    points = all(len(entry.member.run.status.shape) == 1 for own in groups.values() for entry in own)
+    points = all(len(entry.study_run.run.status.shape) == 1 for own in groups.values() for entry in own)
     return {
         "kind": "points" if points else "images",
         "seed": common,
@@ -43,18 +47,13 @@ def wall(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
 
 
 def _common(seeds: Mapping[str, Sequence[int]], pictured: Mapping[str, Mapping[int, Any]]) -> int:
-    """The seed that most candidates have a picture of; of equals the one that broke least, the first."""
+    """Return the seed that most candidates have a picture of; of equals the one that diverged least, the first."""
 
-    def merit(seed: int) -> tuple[int, int, int]:
-        own = [pictured[name][seed][0] for name in seeds if seed in seeds[name]]
-        return len(own), sum(entry.state == "finished" for entry in own), -seed
+    def priority(seed: int) -> tuple[int, int, int]:
+        having = [pictured[name][seed][0] for name in seeds if seed in seeds[name]]
+        return len(having), sum(entry.state == FINISHED for entry in having), -seed
 
-    return max({seed for own in seeds.values() for seed in own}, key=merit)
-
-
-def _last(folder: Path) -> Path | None:
-    pictures = sorted((folder / "samples").glob("step_*.png"), key=_step)
-    return pictures[-1] if pictures else None
+    return max({seed for own in seeds.values() for seed in own}, key=priority)
 
 
 def _step(picture: Path) -> int:
@@ -63,7 +62,7 @@ def _step(picture: Path) -> int:
 
 
 def _row(name: str, entry: Entry, path: Path) -> dict[str, Any]:
-    run = entry.member.run
+    run = entry.study_run.run
     number = int((run.config.get("samples") or {}).get("number") or 0)
     with Image.open(path) as picture:
         size = picture.size
@@ -79,7 +78,7 @@ def _row(name: str, entry: Entry, path: Path) -> dict[str, Any]:
 
 
 def _boxes(size: tuple[int, int], number: int) -> list[list[int]]:
-    """[left, upper, right, lower] of every cell of a near square grid of ``number`` images."""
+    """Return [left, upper, right, lower] of every cell of a near square grid of ``number`` images."""
     columns = math.ceil(math.sqrt(number)) if number else 0
     rows = math.ceil(number / columns) if columns else 0
     width, height = (

@@ -1,9 +1,9 @@
 """A report on disk: the page, its numbers as JSON and CSV, and its figures."""
 
-import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +11,134 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_lab.report import figures, heatmaps
-from gan_lab.report.analysis import analyze, table
+from gan_lab.report.analysis import MOST_DETAILED, Progress, Report, analyze
+from gan_lab.report.entries import study_runs
 from gan_lab.report.page import page
-from gan_lab.report.style import png, svg
-from gan_lab.runs.study import Study
+from gan_lab.report.style import lay_out, on_white, to_pdf, to_png, to_svg
+from gan_lab.report.tables import results_rows, to_csv, to_latex
+from gan_lab.runs.run import Run
+from gan_lab.runs.study import Study, read_study
+from gan_lab.utils.checks import check_choice
 from gan_lab.utils.files import atomic_write
 
-Report = dict[str, Any]
+FORMATS = ("png", "svg", "pdf", "tex")
+_SAVERS: Mapping[str, Callable[[Figure], bytes]] = {"png": to_png, "pdf": to_pdf}
 _GAP = 2  # pixels between the cells of a strip
 
 
-def write(study: Study, folder: Path, *, primary: str | None = None, reference: str | None = None) -> Report:
-    """Write ``index.html``, ``report.json``, ``results.csv`` and ``figures/``; returns the report."""
-    report = analyze(study, primary_asked=primary, reference_asked=reference)
-    drawn, strips = draw(report), pictures(report)
+def read_runs(folder: Path) -> Study:
+    """Read a study for a report: a run whose configuration is damaged costs only itself."""
+
+    def check(run: Run) -> None:
+        assert run.config
+
+    return read_study(folder, check)
+
+
+def write(
+    study: Study,
+    folder: Path,
+    *,
+    primary: str | None = None,
+    reference: str | None = None,
+    margin: str | None = None,
+    formats: Collection[str] = ("png", "svg"),
+    progress: Progress = lambda stage, done, total: None,
+) -> Report:
+    """Write ``index.html``, ``report.json``, ``results.csv`` and ``figures/``; return the report.
+
+    formats: of the figures, any of png, svg, pdf and tex, the last a table of the ranking.
+    """
+    for kind in formats:
+        check_choice("--format", kind, FORMATS)
+    everyone = study_runs(study.runs, lambda done: progress("reading", done, len(study.runs)))
+    report = analyze(
+        study, everyone, primary=primary, reference_name=reference, margin_text=margin, progress=progress
+    )
+    strips = picture_strips(report)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for name, figure in drawn.items():
-        atomic_write(folder / "figures" / f"{name}.png", png(figure))
-        atomic_write(folder / "figures" / f"{name}.svg", svg(figure))
-    for name, picture in {**strips, **walls(report, strips)}.items():
+    svgs = _write_figures(report, folder / "figures", formats, progress)
+    for name, picture in {**strips, **sample_grids(report, strips)}.items():
         atomic_write(folder / "figures" / f"{name}.png", picture)
-    atomic_write(folder / "results.csv", _csv(table(study)))
+    if "tex" in formats:
+        atomic_write(folder / "figures" / "ranking.tex", to_latex(report))
+    atomic_write(folder / "results.csv", to_csv(results_rows(everyone)))
     atomic_write(folder / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
-    atomic_write(folder / "index.html", page(report, drawn, strips))
+    atomic_write(folder / "index.html", page(report, svgs, strips))
     return report
 
 
-def draw(report: Mapping[str, Any]) -> dict[str, Figure]:
-    """All figures that the report has numbers for, by name."""
-    drawn: dict[str, Figure | None] = {}
-    metric = report["primary"]
-    for place, setting in enumerate(report["settings"], 1):
-        drawn[f"forest-{place}"] = figures.forest_plot(setting, metric)
-        if any(curve["step"] for curve in setting["curves"].values()):
-            drawn[f"curves-{place}"] = figures.learning_curves(setting, metric)
+def _write_figures(
+    report: Report, folder: Path, formats: Collection[str], progress: Progress
+) -> dict[str, str]:
+    """Write every figure in all formats; return their SVGs for the page."""
+    svgs = {}
+    plots = draw(report)
+    for done, (name, plot) in enumerate(plots.items()):
+        progress("drawing", done, len(plots))
+        figure = plot()
+        if figure is None:
+            continue
+        lay_out(figure)
+        svgs[name] = to_svg(figure)
+        for kind in formats:
+            if kind == "svg":
+                atomic_write(folder / f"{name}.svg", on_white(svgs[name]))
+            elif kind in _SAVERS:
+                atomic_write(folder / f"{name}.{kind}", _SAVERS[kind](figure))
+    progress("drawing", len(plots), len(plots))
+    return svgs
+
+
+def draw(report: Mapping[str, Any]) -> dict[str, Callable[[], Figure | None]]:
+    """Return what draws each figure, by name; of many settings only those over all of them.
+
+    What draws returns None if the report has no numbers for it.
+    """
+    metric, settings = report["primary"], report["settings"]
+    plots: dict[str, Callable[[], Figure | None]] = {}
+    if len(settings) > 1:
+        plots["settings"] = partial(figures.settings_plot, settings, metric)
+    for number, setting in enumerate(settings if len(settings) <= MOST_DETAILED else [], 1):
+        if not setting["order"]:
+            continue
+        for name, plot in (("forest", figures.forest_plot), ("curves", figures.curves_together)):
+            plots[f"{name}-{number}"] = partial(plot, setting, metric)
+            plots[f"{name}-{number}-narrow"] = partial(plot, setting, metric, narrow=True)
+        plots[f"panels-{number}"] = partial(figures.learning_curves, setting, metric)
+        plots[f"cost-{number}"] = partial(figures.cost_plot, setting, metric)
         if setting["health"]:
-            drawn[f"health-{place}"] = heatmaps.health_map(setting, metric)
+            plots[f"health-{number}"] = partial(heatmaps.health_map, setting, metric)
         if setting["grid"]:
-            drawn[f"grid-{place}"] = heatmaps.pairwise_heatmap(setting["grid"], metric)
-        drawn[f"cost-{place}"] = figures.cost_plot(setting, metric)
-    if report["overall"] and report["overall"].get("profile"):
-        drawn["profile"] = figures.performance_profile(report["overall"]["profile"])
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+            plots[f"grid-{number}"] = partial(heatmaps.pairwise_heatmap, setting["grid"], metric)
+    if report["overall"] and report["overall"]["profile"]:
+        plots["profile"] = partial(figures.performance_profile, report["overall"]["profile"])
+    return plots
 
 
-def pictures(report: Mapping[str, Any]) -> dict[str, bytes]:
-    """A PNG strip for every row of every wall, cut from the pictures of the runs."""
+def picture_strips(report: Mapping[str, Any]) -> dict[str, bytes]:
+    """Cut a PNG strip for every row of samples from the pictures of the runs."""
     strips = {}
-    for place, setting in enumerate(report["settings"], 1):
-        for number, row in enumerate(setting["wall"]["rows"] if setting["wall"] else []):
-            strips[f"wall-{place}-{number}"] = _strip(Path(row["path"]), row["boxes"])
+    for number, setting in enumerate(report["settings"], 1):
+        for index, row in enumerate(setting["samples"]["rows"] if setting["samples"] else []):
+            strips[f"samples-{number}-{index}"] = _strip(Path(row["path"]), row["boxes"])
     return strips
 
 
-def walls(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, bytes]:
-    """All rows of a wall as one labelled picture, for those who show it elsewhere."""
-    made = {}
-    for place, setting in enumerate(report["settings"], 1):
-        rows = setting["wall"]["rows"] if setting["wall"] else []
+def sample_grids(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Draw all rows of samples of a setting as one labelled picture, for those who show it elsewhere."""
+    grids = {}
+    for number, setting in enumerate(report["settings"], 1):
+        rows = setting["samples"]["rows"] if setting["samples"] else []
         if rows:
-            named = [(row["name"], strips[f"wall-{place}-{number}"]) for number, row in enumerate(rows)]
-            across = 4 if setting["wall"]["kind"] == "points" else 1
-            made[f"wall-{place}"] = png(heatmaps.image_grid(named, across))
-    return made
+            named = [(row["name"], strips[f"samples-{number}-{index}"]) for index, row in enumerate(rows)]
+            across = 4 if setting["samples"]["kind"] == "points" else 1
+            grids[f"samples-{number}"] = to_png(heatmaps.image_grid(named, across))
+    return grids
 
 
 def _strip(path: Path, boxes: list[list[int]]) -> bytes:
-    """The cells side by side."""
+    """Put the cells side by side."""
     with Image.open(path) as picture:
         cells = [picture.convert("RGBA").crop(box) for box in map(tuple, boxes)]
     width = sum(cell.width + _GAP for cell in cells) - _GAP
@@ -88,13 +149,4 @@ def _strip(path: Path, boxes: list[list[int]]) -> bytes:
         left += cell.width + _GAP
     buffer = io.BytesIO()
     strip.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _csv(lines: list[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
-    columns = list(dict.fromkeys(key for line in lines for key in line))
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
     return buffer.getvalue()

@@ -23,7 +23,7 @@ PICTURED = 6
 
 
 def shade(seed: int, cell: int) -> int:
-    """Gray level of a cell in every grid of a seed: what tells where a crop was taken."""
+    """Return the gray level of a cell in every grid of a seed: what tells where a crop was taken."""
     return (37 * seed + 20 * cell) % 256
 
 
@@ -52,11 +52,17 @@ def make_run(
     started: str = "2026-11-23T10:00:00+00:00",
     reason: str = "",
     recorded: bool = True,
+    untrained: float | None = None,
+    real_data: float | Sequence[float] | None = 0.31,
+    curves: Mapping[int, Sequence[float]] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A run's folder whose seed ``first + i`` ends with ``scores[i]``; returns the folder.
+    """Write a run's folder whose seed ``first + i`` ends with ``scores[i]``; return the folder.
 
     changes: dotted keys of config.yaml; own: parameters of the activation; results: keys of results.json;
-    metrics: further scores, each with all that a score has; health: share of dead units everywhere.
+    metrics: further scores, each with all that a score has; health: share of dead units everywhere;
+    untrained: what is logged at step 0, nothing if None; curves: step -> a score per seed, instead of a
+    smooth decay to the last one; facts: further keys of status.json.
     """
     diverged = dict(diverged or {})
     folder = study / (name or f"activation={activation}{f'-{discriminator}' if discriminator else ''}")
@@ -86,6 +92,7 @@ def make_run(
         diverged=diverged,
         reason=reason,
         versions={"python": "3.11.7", "gan-lab": "0.1.0", "torch": "2.15.0"},
+        **(facts or {}),
     )
     folder.mkdir(parents=True)
     status.save(folder)
@@ -98,7 +105,7 @@ def make_run(
         (folder / ".hydra").mkdir()
         typed += [f"{key}={value}" for key, value in (changes or {}).items() if key != "samples.number"]
         OmegaConf.save(OmegaConf.create(typed), folder / ".hydra" / "overrides.yaml")
-    for seed, score in zip(seeds, scores, strict=True):
+    for index, (seed, score) in enumerate(zip(seeds, scores, strict=True)):
         _seed(
             seed_folder(folder, seed),
             seed,
@@ -112,20 +119,23 @@ def make_run(
             health=health,
             points=points,
             measured=measured,
+            untrained=untrained,
+            real_data=real_data,
+            curve=None if curves is None else {at: values[index] for at, values in curves.items()},
         )
     return folder
 
 
 def metric(
-    last: float | None, real_data: float | None = 0.0, direction: str = "min", **told: Any
+    last: float | None, real_data: float | Sequence[float] | None = 0.0, direction: str = "min", **facts: Any
 ) -> dict[str, Any]:
-    """All that results.json says of one score."""
+    """Return all that results.json says of one score."""
     start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "real_data": real_data}
-    return start | {"direction": direction, "worst": None, **told}
+    return start | {"direction": direction, "worst": None, **facts}
 
 
 def draws(center: float, spread: float, seeds: int, stream: int) -> list[float]:
-    """Scores of seeds around a center, the same at every call."""
+    """Draw scores of seeds around a center, the same at every call."""
     return [float(x) for x in np.random.default_rng(stream).normal(center, spread, seeds).clip(0.01)]
 
 
@@ -153,7 +163,7 @@ def _config(activation: str, discriminator: str | None, own: Mapping[str, Any], 
             "discriminator_steps": 1,
             "ema": None,
             "precision": "fp32",
-            "report": {"primary": None, "reference": "relu"},
+            "report": {"primary": None, "reference": "relu", "margin": None},
             "samples": {"every": 500, "number": PICTURED},
         }
     )
@@ -173,24 +183,30 @@ def _seed(
     health: float,
     points: bool,
     measured: bool,
+    untrained: float | None,
+    real_data: float | Sequence[float] | None,
+    curve: Mapping[int, float] | None,
 ) -> None:
     (folder / "samples").mkdir(parents=True)
-    lines = []
-    for at in (at for at in STEPS if at <= step and (broke is None or at < broke)):
-        end = score if score is not None else 5.0
-        line = {"step": at, "loss/generator": 1.0, f"metrics/{primary}": end * (1 + 3 * math.exp(-at / 400))}
-        line[f"metrics/{primary}"] = end if at == STEPS[-1] else line[f"metrics/{primary}"]
-        lines.append(line | _diagnostics(health))
+    lines: list[dict[str, Any]] = []
+    if untrained is not None:
+        lines.append({"step": 0, f"metrics/{primary}": untrained})
+    end = score if score is not None else 5.0
+    decay = {at: end if at == STEPS[-1] else end * (1 + 3 * math.exp(-at / 400)) for at in STEPS}
+    for at, value in (decay if curve is None else {**curve, step: end}).items():
+        if at <= step and (broke is None or at < broke):
+            line = {"step": at, "loss/generator": 1.0, f"metrics/{primary}": value}
+            lines.append(line | _diagnostics(health))
     (folder / "stats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     last = lines[-1]["step"] if lines else 0
     _picture(folder / "samples" / f"step_{last:06d}.png", seed, points)
     if not measured:
         return
-    seen = [line[f"metrics/{primary}"] for line in lines]
+    seen = [line[f"metrics/{primary}"] for line in lines if line["step"]]
     best = (min if direction == "min" else max)(seen, default=None)
-    told = metric(
+    spec = metric(
         None if broke is not None else score,
-        0.31,
+        real_data,
         direction,
         best=best,
         best_step=last,
@@ -203,7 +219,7 @@ def _seed(
         "primary": primary,
         "features": {"name": "classifier", "hash": "0f3c0f3c0f3c0f3c", "dimensions": 32},
         "samples": {"fake": 597, "real": 597, "reference": "held-out"},
-        "metrics": {primary: told, **metrics},
+        "metrics": {primary: spec, **metrics},
     }
     (folder / "results.json").write_text(json.dumps(content | dict(changes)))
 

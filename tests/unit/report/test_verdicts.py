@@ -1,0 +1,228 @@
+"""Studies whose verdict was false or hidden once, and the sentence that a careful reviewer would write."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gan_lab.report.analysis import analyze
+from gan_lab.report.terminal import lines
+from gan_lab.report.write import read_runs
+from tests.helpers.synthetic import STEPS, draws, make_run
+
+END = STEPS[-1]
+# The studies of image scores: real data score 19, an untrained generator 500.
+KNOWN: dict[str, Any] = {"real_data": [18.8, 19.0, 19.2], "untrained": 500.0}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return tmp_path / "outputs" / "study"
+
+
+def report_on(study: Path, **asked: Any) -> dict[str, Any]:
+    return analyze(read_runs(study), **asked)
+
+
+def run(study: Path, activation: str, center: float, sd: float, seeds: int = 10, stream: int = 0, **more: Any) -> None:
+    make_run(study, activation, draws(center, sd, seeds, stream), **(KNOWN | more))
+
+
+def rates(
+    study: Path, table: dict[str, Sequence[float]], sd: float, seeds: int, values: Sequence[float], **more: Any
+) -> None:
+    """Write one run per candidate and learning rate, with these centers."""
+    for row, (name, centers) in enumerate(table.items()):
+        for column, (rate, center) in enumerate(zip(values, centers, strict=True)):
+            own = {"name": f"{name}-{rate}", "changes": {"optimizer.lr": rate}} | more
+            run(study, name, center, sd * center, seeds, 100 * row + column, **own)
+
+
+def names(report: dict[str, Any], setting: int = 0) -> list[str]:
+    return [row["name"] for row in report["settings"][setting]["rows"]]
+
+
+def test_1_who_could_not_write_is_incomplete_and_who_has_not_learned_wins_nothing(study: Path) -> None:
+    ring = {"primary": "mode_js", "points": True, "untrained": 0.663, "real_data": 0.0004}
+    make_run(study, "elu", [0.663] * 5, step=100, steps=100, curves={100: [0.663] * 5}, **ring)
+    reason = "no space left on device"
+    make_run(study, "relu", [0.663] * 5, state="failed", step=0, steps=100, reason=reason, measured=False, **ring)
+    report = report_on(study)
+    verdict = report["verdict"]
+    assert verdict["text"] == (
+        "relu, the reference, is incomplete: failed at step 0 of 100 (no space left on device). "
+        "elu has not learned (0.663; untrained 0.663, real data 0.000400). No verdict."
+    )
+    assert (verdict["winner"], verdict["incomplete"]) == (None, ["relu"])
+    assert verdict["commands"] == ["gan-lab train activation=relu seeds=5"]
+    assert names(report) == []
+    printed = "\n".join(lines(report))
+    assert verdict["text"] in printed
+    assert "complete it with: gan-lab train activation=relu seeds=5" in printed
+
+
+def test_2_a_run_that_failed_at_its_last_step_neither_wins_nor_loses(study: Path) -> None:
+    run(study, "relu", 100, 8, state="failed", reason="disk full")
+    run(study, "elu", 200, 10, stream=1)
+    verdict = report_on(study)["verdict"]
+    start = "relu, the reference, is incomplete: failed at step 2,000 of 2,000 (disk full). "
+    assert verdict["text"].startswith(f"{start}No verdict: only elu is complete, fid 20")
+    assert (verdict["winner"], verdict["worse"]) == (None, [])
+
+
+def test_3_a_reference_that_lacks_a_setting_is_named_and_never_replaced(study: Path) -> None:
+    values = (1e-4, 2e-4, 4e-4)
+    rates(study, {"elu": [150] * 3, "tanh": [150] * 3}, 0.1, 10, values)
+    for index, rate in enumerate(values):
+        state = {"state": "interrupted", "step": 1000} if index == 2 else {}
+        changes = {"optimizer.lr": rate}
+        run(study, "relu", 50, 5, stream=900 + index, name=f"relu-{rate}", changes=changes, **state)
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert text.startswith(
+        "relu, the reference, is incomplete at optimizer.lr=0.0004: interrupted at step 1,000 of 2,000. "
+        "relu is the best at optimizer.lr=0.0001 and 0.0002 (p at most 0.001); elu and tanh cannot be told apart at "
+        "optimizer.lr=0.0004."
+    )
+    assert "No verdict at one common optimizer.lr: relu is incomplete." in text
+    assert report["reference"]["name"] == "relu"
+    assert report["overall"] is None
+    assert report["tuned"] == []
+    assert report["verdict"]["winner"] is None
+    assert [setting["winner"] for setting in report["settings"]] == ["relu", "relu", None]
+    assert [setting["reference"] for setting in report["settings"]] == ["relu", "relu", None]
+    third = report["settings"][2]["verdict"]["text"]
+    assert "is incomplete at optimizer.lr=0.0004" in third
+    assert "No difference found among the 2 that are complete by fid" in third
+
+
+def test_4_an_order_that_reverses_has_no_overall_winner(study: Path) -> None:
+    table = {"elu": [90, 90, 90, 2000], "relu": [100] * 4, "tanh": [100] * 4}
+    rates(study, table, 0.05, 10, (1e-4, 2e-4, 4e-4, 8e-4), untrained=3000.0)
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert "elu is the best at optimizer.lr=0.0001, 0.0002 and 0.0004 (p at most 0.0" in text
+    assert (
+        "No winner at one common optimizer.lr: the order reverses: elu is best at optimizer.lr=0.0001, 0.0002 and "
+        "0.0004 and significantly behind at optimizer.lr=0.0008; "
+    ) in text
+    assert report["verdict"]["winner"] is None
+    assert report["overall"]["winner"] is None
+    last = {row["name"]: row for row in report["settings"][3]["rows"]}
+    assert last["elu"]["worse"]
+
+
+def test_5_at_its_own_best_value_is_another_question_than_at_a_common_one(study: Path) -> None:
+    table = {"elu": [60, 150, 150], "relu": [100] * 3, "tanh": [100] * 3}
+    rates(study, table, 0.05, 10, (1e-4, 2e-4, 4e-4))
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert "No winner at one common optimizer.lr: the order reverses: " in text
+    assert "elu is best at optimizer.lr=0.0001 and significantly behind at optimizer.lr=0.0002 and 0.0004." in text
+    (tuned,) = report["tuned"]
+    assert (tuned["key"], tuned["winner"]) == ("optimizer.lr", "elu")
+    best = tuned["rows"][0]
+    assert f"With each candidate at its own best optimizer.lr elu is the best: fid {best['tuned_iqm']:#.3g}" in text
+    assert best["best_value"] == "0.0001"
+    assert best["tuned_iqm"] == pytest.approx(60, abs=3)
+    assert tuned["rows"][1]["tuned_iqm"] == pytest.approx(100, abs=5)
+
+
+def test_6_a_hopeless_candidate_changes_nothing_between_two_others(study: Path, tmp_path: Path) -> None:
+    for folder in (study, tmp_path / "with"):
+        rates(folder, {"relu": [100, 100], "elu": [99, 98]}, 0.05, 10, (1e-4, 2e-4))
+    hopeless = {"name": "tanh-1", "changes": {"optimizer.lr": 1e-4}}
+    run(tmp_path / "with", "tanh", 450, 20, stream=77, **hopeless)
+    run(tmp_path / "with", "tanh", 120, 5, stream=78, name="tanh-2", changes={"optimizer.lr": 2e-4})
+    alone, crowded = report_on(study), report_on(tmp_path / "with")
+    before = {row["name"]: row for row in alone["overall"]["rows"]}
+    after = {row["name"]: row for row in crowded["overall"]["rows"]}
+    for name in ("relu", "elu"):
+        assert after[name]["p_best"] == pytest.approx(before[name]["p_best"], abs=0.01)
+        assert after[name]["iqm"] == pytest.approx(before[name]["iqm"])
+        assert after[name]["interval"] == pytest.approx(before[name]["interval"])
+    assert before["relu"]["difference"] is None
+    assert after["elu"]["difference"] == pytest.approx(before["elu"]["difference"])
+    assert "relu" not in crowded["overall"]["worse"]
+
+
+@pytest.mark.parametrize(("candidates", "seeds"), [(7, 8), (17, 8), (36, 10)])
+def test_7_of_equals_nobody_scored_worse(study: Path, candidates: int, seeds: int) -> None:
+    for k in range(candidates):
+        run(study, "relu" if k == 0 else f"a{k}", 100, 10, seeds, stream=1000 + k)
+    report = report_on(study)
+    assert report["settings"][0]["worse"] == []
+    assert report["verdict"]["winner"] is None
+    assert report["verdict"]["text"].startswith(f"No difference found among {candidates} candidates by fid: ")
+    assert "cannot be told apart (p = " in report["verdict"]["text"]
+
+
+def test_8_nobody_has_learned(study: Path) -> None:
+    ring = {"primary": "mode_js", "points": True, "untrained": 0.663, "real_data": 0.0004}
+    scores = {"elu": 0.663, "relu": 0.6625, "sigmoid": 0.663, "tanh": 0.6628}
+    for name, score in scores.items():
+        make_run(study, name, [score] * 6, step=600, steps=600, curves={600: [score] * 6}, **ring)
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert text.startswith(
+        "Nobody has learned: elu, relu, sigmoid and tanh score no better than an untrained generator "
+    )
+    assert text.endswith(
+        "; untrained 0.663, real data 0.000400). Train longer, or change how they are trained, before comparing them."
+    )
+    assert names(report) == []
+    assert report["verdict"]["winner"] is None
+    assert report["verdict"]["power"] == ""
+
+
+def test_9_too_few_seeds_are_told_of_the_one_that_has_them(study: Path) -> None:
+    for k in range(9):
+        run(study, ("elu", "relu")[k] if k < 2 else f"a{k}", 60 if k == 0 else 100, 5, 20, stream=k)
+    run(study, "tanh", 100, 5, 5, stream=50)
+    report = report_on(study)
+    assert report["verdict"]["winner"] == "elu"
+    assert report["verdict"]["text"].startswith("elu is the best of 10 candidates by fid: ")
+    (power,) = [one["text"] for one in report["verdict"]["sentences"] if one["kind"] == "power"]
+    assert power == "tanh (5 seeds): too few to be called worse, however large the difference (7 are needed)."
+    rows = {row["name"]: row for row in report["settings"][0]["rows"]}
+    assert rows["tanh"]["detectable"] is None
+    assert rows["relu"]["detectable"] is not None
+
+
+def test_10_divergence_is_told_and_the_order_is_one(study: Path) -> None:
+    run(study, "elu", 50, 3, diverged={0: 700, 4: 900, 7: 1200})
+    run(study, "relu", 100, 5, stream=1)
+    run(study, "tanh", 120, 5, stream=2)
+    report = report_on(study)
+    assert names(report) == ["relu", "tanh", "elu"]
+    elu = report["settings"][0]["rows"][2]
+    assert (elu["rank"], elu["p_best"], elu["rank_interval"], elu["iqm"]) == (3, None, None, None)
+    assert elu["finite_iqm"] == pytest.approx(50, abs=3)
+    text = report["verdict"]["text"]
+    assert f"elu diverges in 3 of 10 seeds; its other seeds score best ({elu['finite_iqm']:#.3g})." in text
+    assert " elu scores best" not in text
+
+
+def test_11_equal_scores_are_called_equal(study: Path) -> None:
+    for name in ("relu", "elu", "tanh"):
+        make_run(study, name, [100.0] * 6, **KNOWN)
+    report = report_on(study)
+    assert report["verdict"]["text"].startswith("All scores of all 3 candidates are equal: fid 100.")
+    assert report["settings"][0]["tied"] == ["elu", "relu", "tanh"]
+    assert {row["rank"] for row in report["settings"][0]["rows"]} == {1}
+
+
+def test_12_a_leader_that_changed_is_named_and_who_still_improves(study: Path) -> None:
+    rng = np.random.default_rng(5)
+    ends = {"elu": [110, 100, 90, 80], "tanh": [90, 87, 88, 88], "relu": [120, 119, 118, 118]}
+    for name, centers in ends.items():
+        curve = {step: list(rng.normal(c, 2, 10)) for step, c in zip(STEPS, centers, strict=True)}
+        make_run(study, name, curve[END], curves=curve, **KNOWN)
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert "The leader changed after half of the steps: from tanh at step 1,000 to elu at 2,000" in text
+    assert "elu is still improving (p < 0.001)." in text
+    (order,) = [one for one in report["verdict"]["sentences"] if one["kind"] == "order"]
+    assert order["p"]["improving"]["elu"] < 0.001 < 0.05 < order["p"]["improving"]["relu"]
