@@ -1,9 +1,8 @@
 """``gan-lab report``: the analysis of a study."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -12,6 +11,14 @@ import click
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--primary", help="Metric to rank by; default: the one that the runs declared.")
 @click.option("--reference", help="Activation to compare all others with; default: the declared one.")
+@click.option("--margin", help="Smallest difference that matters; default: the declared report.margin.")
+@click.option(
+    "--format",
+    "formats",
+    default="png,svg",
+    show_default=True,
+    help="Files of the figures: png, svg, pdf with embedded fonts; tex, a table of the ranking.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the table.")
 @click.option(
     "-o",
@@ -20,58 +27,55 @@ import click
     help="Folder of the report; default: STUDY/report.",
 )
 def command(
-    study: Path, primary: str | None, reference: str | None, as_json: bool, output: Path | None
+    study: Path,
+    primary: str | None,
+    reference: str | None,
+    margin: str | None,
+    formats: str,
+    as_json: bool,
+    output: Path | None,
 ) -> None:
     """Analyze STUDY, a folder such as outputs/digits: ranking, intervals, tests and figures.
 
-    Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric or reference
-    that is chosen here, after the runs, is marked as such on the page.
+    Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric, a reference
+    or a margin that is chosen here, after the runs, is marked as such on the page.
     """
-    from gan_lab.report.write import write
-    from gan_lab.runs.run import Run
-    from gan_lab.runs.study import find_study, read_study
+    from gan_lab.report.terminal import lines
+    from gan_lab.report.write import read_runs, write
+    from gan_lab.runs.study import find_study
 
     folder = find_study(study)
     output = output or folder / "report"
-    report = write(read_study(folder, check=Run.verify), output, primary=primary, reference=reference)
+    report = write(
+        read_runs(folder),
+        output,
+        primary=primary,
+        reference=reference,
+        margin=margin,
+        formats=[kind.strip() for kind in formats.split(",") if kind.strip()],
+        progress=_progress_bar(),
+    )
     if as_json:
         click.echo(json.dumps(report, indent=2, allow_nan=False))
         return
-    click.echo(report["verdict"]["text"] + "\n")
-    for part in [report["overall"]] if report["overall"] else report["settings"]:
-        if part.get("name"):
-            click.echo(part["name"])
-        click.echo("\n".join(_table(part, report["primary"]["name"])) + "\n")
-    for note in report["notes"]:
-        click.echo(f"note: {note}")
-    for name, why in report["damaged"].items():
-        click.echo(f"not counted: {name}: {why}")
+    for line in lines(report):
+        click.echo(line)
     click.echo(f"page: {output / 'index.html'}")
 
 
-def _table(part: Mapping[str, Any], metric: str) -> list[str]:
-    from gan_lab.report import text
-    from gan_lab.utils.text import format_table
+def _progress_bar() -> Callable[[str, int, int], None]:
+    """Return what shows (stage, done, total) on a terminal, one bar per stage."""
+    from tqdm import tqdm
 
-    reference = part["reference"]
-    score = f"{metric} (IQM)" if "name" in part else "normalized"
-    rows = [("", "activation", score, "interval", f"vs {reference}", "p", "rank", "best", "seeds", "failed")]
-    for row in part["rows"]:
-        rows.append(
-            (
-                "=" if row["tied_with_best"] and len(part["tied"]) > 1 else "",
-                row["name"],
-                text.score(row["iqm"]),
-                text.interval(row["interval"]),
-                "reference" if row["reference"] else text.signed(row["difference"]),
-                text.p_value(row["p_holm"]),
-                text.ranks(row["rank_interval"]),
-                text.percent(row["p_best"]),
-                str(row["seeds"]),
-                str(row["failures"]),
-            )
-        )
-    lines = format_table(rows, left=(0, 1))
-    if len(part["tied"]) > 1:
-        lines.append("= cannot be told from the best")
-    return lines
+    bars: dict[str, tqdm] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            for bar in bars.values():
+                bar.close()
+            bars[stage] = tqdm(total=total, desc=stage, leave=False, disable=None, dynamic_ncols=True)
+        bars[stage].update(done - bars[stage].n)
+        if done >= total:
+            bars[stage].close()
+
+    return show

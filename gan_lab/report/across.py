@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from gan_lab.report import comparison
 from gan_lab.report.declared import PrimaryMetric
@@ -90,10 +89,10 @@ def analyze_tuned(
         problems.setdefault(setting_name(problem), []).append((setting["name"], tuning))
     incomplete = {setting["name"] for setting in settings if setting["incomplete"]}
     parts = []
-    for problem, members in problems.items():
+    for label, members in problems.items():
         names = [name for name, _ in members]
         if len(members) > 1 and all(tuning for _, tuning in members) and not incomplete & set(names):
-            part = _tuned(problem, members, [evidence[name] for name in names], metric)
+            part = _tuned(label, members, [evidence[name] for name in names], metric)
             parts += [part] if part else []
     return parts
 

@@ -22,9 +22,10 @@ from gan_lab.report.declared import (
 )
 from gan_lab.report.entries import Entry, StudyRun, entries, study_runs
 from gan_lab.report.glossary import glossary
-from gan_lab.report.methods import limitations, methods_table, statistics_notes
+from gan_lab.report.methods import limitations, methods_table
 from gan_lab.report.sentences import Sentence, sentence
 from gan_lab.report.setting import Evidence, Part, Question, analyze_setting
+from gan_lab.report.statistics_notes import statistics_notes
 from gan_lab.report.strata import sort_key, split_values
 from gan_lab.report.text import join_names
 from gan_lab.runs.study import Study
@@ -47,8 +48,8 @@ def analyze(
 ) -> Report:
     """Return the report on a study; nothing in it is a NaN or an infinity.
 
-    everyone: its runs, if they were read already. ``primary``, ``reference_name`` and ``margin_text`` replace what the runs declared, which the report then
-    says. ``progress`` is told (stage, done, total).
+    everyone: its runs, if they were read already. ``primary``, ``reference_name`` and ``margin_text`` replace
+    what the runs declared, which the report then says. ``progress`` is told (stage, done, total).
     """
     if not study.runs:
         raise GanLabError(f"{study.folder} has no readable run: " + "; ".join(study.damaged.values()))

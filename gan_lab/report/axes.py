@@ -68,7 +68,7 @@ def broken_axes(figure: Figure, far: Mapping[str, float], values: Sequence[float
     high = {name: value for name, value in far.items() if name not in low}
     ratios = [_BREAK_WIDTH] * len(low) + [1.0] + [_BREAK_WIDTH] * len(high)
     panels = list(figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False).flat)
-    main = panels[len(low)]
+    main: Axes = panels[len(low)]
     for panel, (name, value) in zip(
         [p for p in panels if p is not main], {**low, **high}.items(), strict=True
     ):
@@ -124,12 +124,16 @@ def spread_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], size: fl
         )
 
 
-def label_points(axes: Axes, points: Sequence[tuple[float, float, str]], size: float = 8.0) -> None:
+def label_points(
+    figure: Figure, axes: Axes, points: Sequence[tuple[float, float, str]], size: float = 8.0
+) -> None:
     """Write names beside (x, y) points, each at the first of several places that is still free."""
-    figure = axes.figure
     figure.draw_without_rendering()
     pixel = figure.dpi / 72
-    taken = [_box(*axes.transData.transform((x, y)), 4 * pixel, 4 * pixel, center=True) for x, y, _ in points]
+    taken = []
+    for x, y, _ in points:
+        across, up = axes.transData.transform((x, y))
+        taken.append(_box(across - 2 * pixel, up - 2 * pixel, 4 * pixel, 4 * pixel))
     for x, y, name in sorted(points, key=lambda point: -point[1]):
         at = axes.transData.transform((x, y))
         wide, high = 0.62 * size * pixel * len(name), 1.15 * size * pixel
@@ -163,7 +167,13 @@ def _break_panel(axes: Axes, name: str, value: float, *, left: bool) -> None:
     axes.set_yticks([])
     axes.set_xticks([0], [format_number(value)])
     axes.set_title(name.replace(" ", "\n"), fontsize=7.5, color=color, pad=2, loc="left" if left else "right")
-    marks = {"marker": [(-1, -2), (1, 2)], "markersize": 7, "color": MUTED, "clip_on": False, "mew": 0.8}
+    marks: Part = {
+        "marker": [(-1, -2), (1, 2)],
+        "markersize": 7,
+        "color": MUTED,
+        "clip_on": False,
+        "mew": 0.8,
+    }
     axes.plot([1.0 if left else 0.0], [0.0], transform=axes.transAxes, **marks)
 
 
@@ -178,9 +188,7 @@ def _offsets(wide: float, high: float) -> list[tuple[float, float]]:
     return places
 
 
-def _box(x: float, y: float, wide: float, high: float, *, center: bool = False) -> tuple[float, ...]:
-    if center:
-        x, y = x - wide / 2, y - high / 2
+def _box(x: float, y: float, wide: float, high: float) -> tuple[float, ...]:
     return x, y, x + wide, y + high
 
 

@@ -1,4 +1,4 @@
-"""Sentences on one setting's comparison: who is better, who is equivalent, and whether the order will hold."""
+"""Sentences on one setting: who is better, who is equivalent, and whether the order will hold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,8 @@ def claim(part: Part, metric: PrimaryMetric, where: str) -> list[Sentence]:
     if len(rows) == 1:
         return [_alone(part, metric, where)]
     if part["all_equal"]:
-        text = f"All scores of all {len(rows)} candidates are equal{where}: {metric.name} {score(rows[0]['iqm'])}."
+        value = f"{metric.name} {score(rows[0]['iqm'])}"
+        text = f"All scores of all {len(rows)} candidates are equal{where}: {value}."
         return [sentence("claim", text)]
     if part["exploratory"]:
         text = (
@@ -56,8 +57,8 @@ def order(part: Part, where: str) -> list[Sentence]:
     start = f"At half of the steps{where} ({half:,}) and at the end ({end:,}) {trend['leader']} leads"
     if trend["changed"]:
         start = (
-            f"The leader changed after half of the steps{where}: from {trend['leader_at_half']} at step {half:,} to "
-            f"{trend['leader']} at {end:,}"
+            f"The leader changed after half of the steps{where}: from {trend['leader_at_half']} at step "
+            f"{half:,} to {trend['leader']} at {end:,}"
         )
     elif trend["leader"] is None or trend["leader_at_half"] is None:
         start = f"In the last half of the steps{where} nobody leads throughout"
@@ -194,17 +195,18 @@ def _untestable(part: Part) -> list[Sentence]:
     few, sentences = test["too_few"], []
     if few and len(few) < len(rows):
         counts = join_names([f"{name} ({plural(n, 'seed')})" for name, n in few.items()])
-        text = f"{counts}: too few to be called worse, however large the difference ({test['smallest_seeds']} are needed)."
+        needed = f"({test['smallest_seeds']} are needed)"
+        text = f"{counts}: too few to be called worse, however large the difference {needed}."
         sentences.append(sentence("power", text, names=list(few)))
     elif few:
         text = (
-            f"With {seed_counts(rows)} nobody of {len(rows)} can be called worse, however large the difference: "
-            f"that takes {test['smallest_seeds']} seeds each."
+            f"With {seed_counts(rows)} nobody of {len(rows)} can be called worse, however large the "
+            f"difference: that takes {test['smallest_seeds']} seeds each."
         )
         sentences.append(sentence("power", text, names=list(few)))
     if test["shortened"]:
-        fewest = min(test["seeds"].values())
-        text = f"Numbers of seeds differ by more than half: only the first {fewest} of each are tested for worse."
+        first = f"only the first {min(test['seeds'].values())} of each are tested for worse"
+        text = f"Numbers of seeds differ by more than half: {first}."
         sentences.append(sentence("power", text))
     return sentences
 
@@ -230,7 +232,8 @@ def _score_text(row: Part) -> str:
     if row["may_differ"] is not None:
         return f"{score(row['iqm'])} in every seed{diverged}"
     about = "about " if row["interval_level"] < 0.945 else ""
-    return f"{score(row['iqm'])} ({about}{row['interval_level']:.0%} interval {interval(row['interval'])}{diverged})"
+    level, ends = f"{about}{row['interval_level']:.0%}", interval(row["interval"])
+    return f"{score(row['iqm'])} ({level} interval {ends}{diverged})"
 
 
 def _against_reference(part: Part) -> str:

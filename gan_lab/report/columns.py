@@ -1,4 +1,4 @@
-"""The tables of a report as text, the same for the page and the terminal; columns that say nothing are left out."""
+"""The tables of a report as text, for the page and the terminal; columns that say nothing are left out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +114,7 @@ def tuned_table(tuned: Part, metric: str, *, short: bool = False) -> Table:
 
 
 def further_table(setting: Part) -> Table:
-    """Return every other p-value that a sentence on a setting rests on, and what else is told of a candidate."""
+    """Return every other p-value that a sentence rests on, and what else is known of a candidate."""
     learning, trend, reference = setting["learning"]["p_values"], setting["trend"] or {}, setting["reference"]
     columns = [
         Column("p (learned)", "", lambda row: (text.p_value(learning.get(row["name"])), "")),

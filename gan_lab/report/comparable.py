@@ -34,8 +34,8 @@ def _check_data(first: StudyRun, other: StudyRun) -> None:
         sizes = [plural(status.data_samples, "sample") for status in (ours, theirs)]
         counts = f"{sizes[0]} and {sizes[1]}" if sizes[0] != sizes[1] else f"{sizes[0]} of other content"
         raise GanLabError(
-            f"{first.run.name} and {other.run.name} were trained on other data ({counts}), which cannot stand "
-            "in one table: move one of them away, or train it again with rerun=true"
+            f"{first.run.name} and {other.run.name} were trained on other data ({counts}), which cannot "
+            "stand in one table: move one of them away, or train it again with rerun=true"
         )
 
 
@@ -46,7 +46,7 @@ def _check_measurement(first: Entry, other: Entry) -> None:
         folder = other.study_run.run.folder.parent
         raise GanLabError(
             f"{first.study_run.run.name} was measured by {before}, {other.study_run.run.name} by {after}, "
-            f"which cannot stand in one table: gan-lab evaluate '{folder}' --force measures all in the same way"
+            f"which cannot stand in one table: gan-lab evaluate '{folder}' --force measures all in one way"
         )
 
 

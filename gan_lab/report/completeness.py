@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gan_lab.report.entries import Entry, StudyRun
 from gan_lab.report.commands import completing_command
+from gan_lab.report.entries import Entry, StudyRun
 
 Part = dict[str, Any]
 _MAX_REASONS = 3

@@ -52,13 +52,13 @@ def _training_seconds(run: Run) -> float:
 def _reasons(runs: Sequence[Run]) -> list[str]:
     """List what was not the same in all runs, so that their times do not compare."""
     described: dict[str, set[object]] = {
-        "device": {run.status.device for run in runs},
-        "machine": {run.status.host for run in runs},
-        "engine": {(run.status.engine, run.status.execution) for run in runs},
-        "number of seeds at once": {len(run.status.seeds) for run in runs},
-        "versions": {tuple(sorted(run.status.versions.items())) for run in runs},
+        "device differs": {run.status.device for run in runs},
+        "machine differs": {run.status.host for run in runs},
+        "engine differs": {(run.status.engine, run.status.execution) for run in runs},
+        "number of seeds at once differs": {len(run.status.seeds) for run in runs},
+        "versions differ": {tuple(sorted(run.status.versions.items())) for run in runs},
     }
-    reasons = [f"the {what} differs between runs" for what, values in described.items() if len(values) > 1]
+    reasons = [f"the {what} between runs" for what, values in described.items() if len(values) > 1]
     resumed = sum(len(getattr(run.status, "sittings", ())) > 1 for run in runs)
     if resumed:
         reasons.append(f"{resumed} of {len(runs)} runs were resumed")

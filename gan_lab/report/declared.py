@@ -1,4 +1,4 @@
-"""What was declared before the runs: the metric that decides, the reference, the smallest difference that matters."""
+"""What was declared before the runs: the deciding metric, the reference, the smallest relevant difference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class DeclaredMargin:
 
 
 def primary_metric(entries: Sequence[Entry], asked: str | None) -> PrimaryMetric:
-    """Choose the metric that decides: asked for, else declared in the configuration, else each run's first."""
+    """Choose the metric that decides: asked for, else declared in the configuration, else the runs' first."""
     measured = [entry for entry in entries if entry.results]
     if not measured:
         raise GanLabError("nothing was measured: there is no complete run with a results.json")
@@ -103,11 +103,11 @@ def reference(study_runs: Sequence[StudyRun], asked: str | None, notes: list[str
 def margin(study_runs: Sequence[StudyRun], metric: PrimaryMetric, asked: str | None) -> DeclaredMargin | None:
     """Read the margin that was asked for or declared; None if there is none for this metric."""
     declared = {one.run.name: _declared(one, "margin") for one in study_runs}
-    if asked is None:
-        value = _single_value(declared, "declared {} as report.margin", "--margin")
+    if asked is not None:
+        parsed = check_margin("--margin", asked)
     else:
-        value = asked
-    parsed = check_margin("report.margin" if asked is None else "--margin", value)
+        value = _single_value(declared, "declared {} as report.margin", "--margin")
+        parsed = check_margin("report.margin", value)
     if parsed is None or parsed.metric not in (None, metric.name):
         return None
     text = f"{parsed.value:.3g} in {metric.name}"
@@ -131,6 +131,7 @@ def _single_value(values: Mapping[str, Any], verb: str, option: str) -> Any:
     for run, other in others:
         if other != value:
             raise GanLabError(
-                f"{first} has {verb.format(value)}, {run} has {verb.format(other)}: {option} names one for all"
+                f"{first} has {verb.format(value)}, {run} has {verb.format(other)}: {option} names one "
+                "for all"
             )
     return value

@@ -1,4 +1,4 @@
-"""What stands beside the ranking: learning curves, unit health, secondary metrics, generator by discriminator."""
+"""What stands beside the ranking: learning curves, unit health, other metrics, generator by discriminator."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def _failed_by(entry: Entry, step: int) -> bool:
 
 
 def unit_health(groups: Groups) -> dict[str, Any] | None:
-    """Return the last diagnostics, mean over seeds: {network: {"sites": [...], "candidates": {name: {...}}}}."""
+    """Return the last diagnostics, mean over seeds: {network: {"sites": [...], "candidates": {...}}}."""
     latest = {name: [entry.series.diagnostics for entry in entries] for name, entries in groups.items()}
     tags = list(dict.fromkeys(tag for seeds in latest.values() for seed in seeds for tag in seed))
     networks: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What counts as evidence: complete runs and their seeds. A run that did not end by itself is missing, not worse."""
+"""What counts as evidence: complete runs and their seeds. A run that did not end by itself is missing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -131,7 +131,7 @@ def curves_together(setting: Part, metric: Part, *, narrow: bool = False) -> Fig
             color = line_color(index) if colored else MUTED
             x, y = curves[name]["step"], curves[name]["iqm"]
             dot = "o" if len(x) == 1 else None
-            look = {"linewidth": 1.7} if colored else {"linewidth": 0.9, "alpha": 0.45}
+            look: Part = {"linewidth": 1.7} if colored else {"linewidth": 0.9, "alpha": 0.45}
             axes.plot(x, y, color=color, marker=dot, markersize=5, **look)
             if index < (len(PALETTE) if len(names) > MOST_LABELS else MOST_LABELS) and math.isfinite(y[-1]):
                 labels.append((y[-1], name, color))
@@ -206,7 +206,9 @@ def cost_plot(setting: Part, metric: Part, *, narrow: bool = False) -> Figure | 
             "ms per step and seed, without metrics" + ("" if cost["fair"] else "; do not compare")
         )
         axes.set_ylabel(_axis_label(metric), parse_math=False)
-        label_points(axes, [(prices[row["name"]]["ms_per_step"], row["iqm"], row["name"]) for row in rows])
+        label_points(
+            figure, axes, [(prices[row["name"]]["ms_per_step"], row["iqm"], row["name"]) for row in rows]
+        )
         return figure
 
 

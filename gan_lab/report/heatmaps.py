@@ -24,7 +24,7 @@ Part = Mapping[str, Any]
 
 
 def health_map(setting: Part, metric: Part) -> Figure:
-    """Draw a row per candidate, a block per network: its score, shares of units by layer, the gradient ratio."""
+    """Draw a row per candidate and a block per network: score, shares of units by layer, gradient ratio."""
     rows = shown_rows(setting)
     names = [row["name"] for row in rows]
     networks = setting["health"]
@@ -131,7 +131,7 @@ def _strength(value: float | None, values: Sequence[float], direction: str) -> f
 
 
 def image_grid(rows: Sequence[tuple[str, bytes]], across: int) -> Figure:
-    """Draw named pictures (PNG), ``across`` in a line; one that has a line for itself is named at its left."""
+    """Draw named pictures (PNG), ``across`` in a line; one alone in its line is named at its left."""
     pictures = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for _, data in rows]
     height, width = pictures[0].shape[:2]
     lines = math.ceil(len(rows) / across)

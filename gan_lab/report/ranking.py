@@ -1,4 +1,4 @@
-"""Rows of a ranking: what the comparison found for each candidate, in the metric's own units and direction."""
+"""Rows of a ranking: what the comparison says of each candidate, in the metric's own units and direction."""
 
 from collections.abc import Sequence
 from typing import Any

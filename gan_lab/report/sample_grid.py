@@ -11,21 +11,19 @@ from gan_lab.report.entries import FINISHED, Entry
 
 PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.plot` makes
 CELLS = 10
+MOST_ROWS = 40
+Picture = tuple[Path, tuple[int, int]]  # and its size in pixels
 
 
 def sample_rows(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
-    """Return one row per candidate, all of one seed: its last picture, and the boxes of the first cells in it.
+    """Return one row per candidate, all of one seed: its last picture, and the boxes of its first cells.
 
     Noise depends on the seed alone, so cell k of every row shows the same noise. A scatter plot of points
     is shown whole.
     """
     pictured = {
-        name: {
-            entry.seed.number: (entry, path)
-            for entry in own
-            if (path := max(entry.seed.pictures, key=_step, default=None))
-        }
-        for name, own in groups.items()
+        name: {entry.seed.number: (entry, picture) for entry in entries if (picture := _latest(entry))}
+        for name, entries in list(groups.items())[:MOST_ROWS]
     }
     pictured = {name: seeds for name, seeds in pictured.items() if seeds}
     if not pictured:
@@ -33,8 +31,8 @@ def sample_rows(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
     common = _common({name: list(seeds) for name, seeds in pictured.items()}, pictured)
     rows = []
     for name, seeds in pictured.items():
-        entry, path = seeds[common if common in seeds else min(seeds)]
-        rows.append(_row(name, entry, path))
+        entry, picture = seeds[common if common in seeds else min(seeds)]
+        rows.append(_row(name, entry, picture))
     points = all(len(entry.study_run.run.status.shape) == 1 for own in groups.values() for entry in own)
     return {
         "kind": "points" if points else "images",
@@ -47,7 +45,7 @@ def sample_rows(groups: Mapping[str, Sequence[Entry]]) -> dict[str, Any] | None:
 
 
 def _common(seeds: Mapping[str, Sequence[int]], pictured: Mapping[str, Mapping[int, Any]]) -> int:
-    """Return the seed that most candidates have a picture of; of equals the one that diverged least, the first."""
+    """Return the seed that most candidates have a picture of; of these the one that diverged least."""
 
     def priority(seed: int) -> tuple[int, int, int]:
         having = [pictured[name][seed][0] for name in seeds if seed in seeds[name]]
@@ -61,11 +59,22 @@ def _step(picture: Path) -> int:
     return int(digits) if digits.isdigit() else -1
 
 
-def _row(name: str, entry: Entry, path: Path) -> dict[str, Any]:
-    run = entry.study_run.run
+def _latest(entry: Entry) -> Picture | None:
+    """Find the last picture of a seed, None if there is none that can be read."""
+    path = max(entry.seed.pictures, key=_step, default=None)
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return path, picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # PIL's own words for damage
+        return None
+
+
+def _row(name: str, entry: Entry, picture: Picture) -> dict[str, Any]:
+    run, (path, size) = entry.study_run.run, picture
     number = int((run.config.get("samples") or {}).get("number") or 0)
-    with Image.open(path) as picture:
-        size = picture.size
     images = len(run.status.shape) > 1
     return {
         "name": name,

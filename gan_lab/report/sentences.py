@@ -48,7 +48,8 @@ def _many_incomplete(missing: Sequence[Part], reference: str | None, where: str)
     names = [one["name"] for one in missing]
     among = f", the reference {reference} among them" if reference in names else ""
     first = missing[0]
-    text = f"{len(names)} candidates are incomplete{where}{among}: {join_names(names)} ({first['name']}: {first['reason']})."
+    example = f"{first['name']}: {first['reason']}"
+    text = f"{len(names)} candidates are incomplete{where}{among}: {join_names(names)} ({example})."
     commands = [command for one in missing for command in one["commands"]]
     return sentence("incomplete", text, names=names, commands=commands)
 
@@ -63,7 +64,8 @@ def learning(part: Part, metric: PrimaryMetric, where: str) -> list[Sentence]:
     if told["not_learned"]:
         sentences.append(_not_learned(part, metric, where))
     if told["unknown"]:
-        text = f"Whether {join_names(told['unknown'])} learned anything{where} cannot be shown with so few seeds."
+        names = join_names(told["unknown"])
+        text = f"Whether {names} learned anything{where} cannot be shown with so few seeds."
         sentences.append(sentence("learning_unknown", text))
     if told["not_measured"]:
         text = (
@@ -91,7 +93,8 @@ def _not_learned(part: Part, metric: PrimaryMetric, where: str) -> Sentence:
     verb = "scores" if len(names) == 1 else "score"
     text = (
         f"Nobody has learned{where}: {everybody} {verb} no better than an untrained generator "
-        f"({_scores_of(part, names)}{known}). Train longer, or change how they are trained, before comparing them."
+        f"({_scores_of(part, names)}{known}). Train longer, or change how they are trained, before comparing "
+        "them."
     )
     return sentence("learning", text, p=p, names=names)
 

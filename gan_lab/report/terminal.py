@@ -1,4 +1,4 @@
-"""What ``gan-lab report`` prints: the sentences of the verdict, a table per setting, and what to type next."""
+"""What ``gan-lab report`` prints: the sentences of the verdict, tables, and what to type next."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

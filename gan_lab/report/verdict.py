@@ -1,4 +1,4 @@
-"""The verdict on a study: each setting's own first, then over all of them, then each candidate at its best value."""
+"""The verdict on a study: of each setting, then over all, then with each candidate at its best value."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ def settings_summary(settings: Sequence[Part], reference: str | None) -> list[Se
 def overall_sentences(
     overall: Part | None, reason: str, settings: Sequence[Part], key: str
 ) -> list[Sentence]:
-    """Say who is best over all settings, or why nobody is. ``key``: the tuning key that alone varies, if so."""
+    """Say who is best over all settings, or why nobody is. ``key``: the one tuning key that varies, if so."""
     start = f"at one common {key}" if key else f"over all {len(settings)} settings"
     if overall is None:
         return [sentence("overall", f"No verdict {start}: {reason}.")] if reason else []
@@ -69,8 +69,8 @@ def overall_sentences(
     if overall["winner"] is not None:
         row = next(row for row in rows if row["name"] == overall["winner"])
         text = (
-            f"{_capital(start)} {row['name']} is the best {scope}: {_mean_text(row)}, {p_text(test['p'])}; it leads in "
-            "every setting, and no reversal was found."
+            f"{_capital(start)} {row['name']} is the best {scope}: {_mean_text(row)}, {p_text(test['p'])}; "
+            "it leads in every setting, and no reversal was found."
         )
         return [sentence("overall", text, p=test["p_values"])]
     reversals = sorted(overall["reversals"], key=lambda one: -len(one["leads"]))[:2]
@@ -96,8 +96,8 @@ def tuned_sentences(tuned: Part, metric: PrimaryMetric) -> list[Sentence]:
     if tuned["winner"] is not None:
         best, second = rows[0], rows[1]
         text = (
-            f"{start} {best['name']} is the best: {metric.name} {score(best['tuned_iqm'])} at {best['best_value']} "
-            f"against {score(second['tuned_iqm'])} of {second['name']} at {second['best_value']}, {p_text(tuned['p'])}."
+            f"{start} {best['name']} is the best: {metric.name} {_tuned_text(best)} against "
+            f"{second['name']}'s {_tuned_text(second)}, {p_text(tuned['p'])}."
         )
         return [sentence("tuned", text, p=p)]
     tied, worse = tuned["tied"], tuned["worse"]
@@ -110,6 +110,10 @@ def tuned_sentences(tuned: Part, metric: PrimaryMetric) -> list[Sentence]:
         behind = f"; {was(worse, 'is', 'are')} worse ({p_text(largest)})"
     text = f"{start} {join_names(tied)} cannot be told apart{behind}."
     return [sentence("tuned", text, p=p)]
+
+
+def _tuned_text(row: Part) -> str:
+    return f"{score(row['tuned_iqm'])} at {row['best_value']}"
 
 
 def _missing_anywhere(settings: Sequence[Part], reference: str | None) -> list[Sentence]:

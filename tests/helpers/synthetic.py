@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,15 @@ def make_run(
     real_data: float | Sequence[float] | None = 0.31,
     curves: Mapping[int, Sequence[float]] | None = None,
     facts: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a run's folder whose seed ``first + i`` ends with ``scores[i]``; return the folder.
 
     changes: dotted keys of config.yaml; own: parameters of the activation; results: keys of results.json;
     metrics: further scores, each with all that a score has; health: share of dead units everywhere;
     untrained: what is logged at step 0, nothing if None; curves: step -> a score per seed, instead of a
-    smooth decay to the last one; facts: further keys of status.json.
+    smooth decay to the last one; facts: further keys of status.json;
+    spec: further keys of the deciding score in results.json.
     """
     diverged = dict(diverged or {})
     folder = study / (name or f"activation={activation}{f'-{discriminator}' if discriminator else ''}")
@@ -92,8 +95,8 @@ def make_run(
         diverged=diverged,
         reason=reason,
         versions={"python": "3.11.7", "gan-lab": "0.1.0", "torch": "2.15.0"},
-        **(facts or {}),
     )
+    status = replace(status, **(facts or {}))
     folder.mkdir(parents=True)
     status.save(folder)
     config = _config(activation, discriminator, own or {}, seeds)
@@ -121,6 +124,7 @@ def make_run(
             measured=measured,
             untrained=untrained,
             real_data=real_data,
+            spec=spec or {},
             curve=None if curves is None else {at: values[index] for at, values in curves.items()},
         )
     return folder
@@ -185,6 +189,7 @@ def _seed(
     measured: bool,
     untrained: float | None,
     real_data: float | Sequence[float] | None,
+    spec: Mapping[str, Any],
     curve: Mapping[int, float] | None,
 ) -> None:
     (folder / "samples").mkdir(parents=True)
@@ -204,13 +209,14 @@ def _seed(
         return
     seen = [line[f"metrics/{primary}"] for line in lines if line["step"]]
     best = (min if direction == "min" else max)(seen, default=None)
-    spec = metric(
+    told = metric(
         None if broke is not None else score,
         real_data,
         direction,
         best=best,
         best_step=last,
         mean=float(np.mean(seen)) if seen else None,
+        **spec,
     )
     content = {
         "format": RESULTS_FORMAT,
@@ -219,7 +225,7 @@ def _seed(
         "primary": primary,
         "features": {"name": "classifier", "hash": "0f3c0f3c0f3c0f3c", "dimensions": 32},
         "samples": {"fake": 597, "real": 597, "reference": "held-out"},
-        "metrics": {primary: spec, **metrics},
+        "metrics": {primary: told, **metrics},
     }
     (folder / "results.json").write_text(json.dumps(content | dict(changes)))
 

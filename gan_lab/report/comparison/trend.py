@@ -77,36 +77,41 @@ def order_trend(curves: Mapping[str, Floats], steps: Sequence[int]) -> Trend | N
 
 
 def _slopes(scores: Floats, steps: Floats) -> Floats:
-    """Fit a line to each row of scores (S, T) and return its slope per step, (S,)."""
-    if len(steps) < 2:
+    """Fit a line to each row of scores (S, T) and return its slope per step, (S,); equal ones exactly so."""
+    if len(steps) < 2 or not scores.size:
         return np.empty(0)
     centered = steps - steps.mean()
-    return np.asarray(scores @ centered / (centered @ centered))
+    slopes = scores @ centered / (centered @ centered)
+    rounding = 1e-12 * np.abs(scores).max() / np.ptp(steps) or 1.0
+    return np.asarray(np.round(slopes / rounding) * rounding)
 
 
 def _rising(slopes: Floats) -> float | None:
     """Test "the mean slope is above zero", one-sided; None with fewer than two seeds."""
-    if len(slopes) < 2:
-        return None
-    if np.ptp(slopes) == 0:
-        return float(slopes[0] <= 0)
-    return float(stats.ttest_1samp(slopes, 0.0, alternative="greater").pvalue)
+    return None if len(slopes) < 2 else _welch_p(slopes, np.zeros(1))
 
 
 def _gaining(slopes: Mapping[str, Floats], leader: str) -> dict[str, float | None]:
     """Test "its slopes are above the leader's" of every other candidate, one-sided."""
     theirs = slopes[leader]
-    p: dict[str, float | None] = {}
-    for name, ours in slopes.items():
-        if name == leader:
-            continue
-        if min(len(ours), len(theirs)) < 2:
-            p[name] = None
-        elif np.ptp(ours) == np.ptp(theirs) == 0:
-            p[name] = float(ours[0] <= theirs[0])
-        else:
-            p[name] = float(stats.ttest_ind(ours, theirs, equal_var=False, alternative="greater").pvalue)
-    return p
+    return {
+        name: None if min(len(ours), len(theirs)) < 2 else _welch_p(ours, theirs)
+        for name, ours in slopes.items()
+        if name != leader
+    }
+
+
+def _welch_p(x: Floats, y: Floats) -> float:
+    """Compute the p-value of Welch's t-test, "the mean of x is above that of y"; a single y is a known mean.
+
+    scipy's warns of samples that are constant, which here is an answer: 0 or 1.
+    """
+    difference = float(x.mean() - y.mean())
+    squares = [s.var(ddof=1) / len(s) if np.ptp(s) else 0.0 for s in (x, y)]
+    if sum(squares) == 0:
+        return float(difference <= 0)
+    freedom = sum(squares) ** 2 / sum(v**2 / (len(s) - 1) for v, s in zip(squares, (x, y), strict=True) if v)
+    return float(stats.t.sf(difference / np.sqrt(sum(squares)), freedom))
 
 
 def _corrected(p: Mapping[str, float | None]) -> dict[str, float]:

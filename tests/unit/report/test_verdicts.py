@@ -26,12 +26,19 @@ def report_on(study: Path, **asked: Any) -> dict[str, Any]:
     return analyze(read_runs(study), **asked)
 
 
-def run(study: Path, activation: str, center: float, sd: float, seeds: int = 10, stream: int = 0, **more: Any) -> None:
+def run(
+    study: Path, activation: str, center: float, sd: float, seeds: int = 10, stream: int = 0, **more: Any
+) -> None:
     make_run(study, activation, draws(center, sd, seeds, stream), **(KNOWN | more))
 
 
 def rates(
-    study: Path, table: dict[str, Sequence[float]], sd: float, seeds: int, values: Sequence[float], **more: Any
+    study: Path,
+    table: dict[str, Sequence[float]],
+    sd: float,
+    seeds: int,
+    values: Sequence[float],
+    **more: Any,
 ) -> None:
     """Write one run per candidate and learning rate, with these centers."""
     for row, (name, centers) in enumerate(table.items()):
@@ -48,7 +55,9 @@ def test_1_who_could_not_write_is_incomplete_and_who_has_not_learned_wins_nothin
     ring = {"primary": "mode_js", "points": True, "untrained": 0.663, "real_data": 0.0004}
     make_run(study, "elu", [0.663] * 5, step=100, steps=100, curves={100: [0.663] * 5}, **ring)
     reason = "no space left on device"
-    make_run(study, "relu", [0.663] * 5, state="failed", step=0, steps=100, reason=reason, measured=False, **ring)
+    make_run(
+        study, "relu", [0.663] * 5, state="failed", step=0, steps=100, reason=reason, measured=False, **ring
+    )
     report = report_on(study)
     verdict = report["verdict"]
     assert verdict["text"] == (
@@ -83,8 +92,8 @@ def test_3_a_reference_that_lacks_a_setting_is_named_and_never_replaced(study: P
     text = report["verdict"]["text"]
     assert text.startswith(
         "relu, the reference, is incomplete at optimizer.lr=0.0004: interrupted at step 1,000 of 2,000. "
-        "relu is the best at optimizer.lr=0.0001 and 0.0002 (p at most 0.001); elu and tanh cannot be told apart at "
-        "optimizer.lr=0.0004."
+        "relu is the best at optimizer.lr=0.0001 and 0.0002 (p at most 0.001); elu and tanh cannot be "
+        "told apart at optimizer.lr=0.0004."
     )
     assert "No verdict at one common optimizer.lr: relu is incomplete." in text
     assert report["reference"]["name"] == "relu"
@@ -105,8 +114,8 @@ def test_4_an_order_that_reverses_has_no_overall_winner(study: Path) -> None:
     text = report["verdict"]["text"]
     assert "elu is the best at optimizer.lr=0.0001, 0.0002 and 0.0004 (p at most 0.0" in text
     assert (
-        "No winner at one common optimizer.lr: the order reverses: elu is best at optimizer.lr=0.0001, 0.0002 and "
-        "0.0004 and significantly behind at optimizer.lr=0.0008; "
+        "No winner at one common optimizer.lr: the order reverses: elu is best at optimizer.lr=0.0001, "
+        "0.0002 and 0.0004 and significantly behind at optimizer.lr=0.0008; "
     ) in text
     assert report["verdict"]["winner"] is None
     assert report["overall"]["winner"] is None
@@ -120,11 +129,17 @@ def test_5_at_its_own_best_value_is_another_question_than_at_a_common_one(study:
     report = report_on(study)
     text = report["verdict"]["text"]
     assert "No winner at one common optimizer.lr: the order reverses: " in text
-    assert "elu is best at optimizer.lr=0.0001 and significantly behind at optimizer.lr=0.0002 and 0.0004." in text
+    assert (
+        "elu is best at optimizer.lr=0.0001 and significantly behind at optimizer.lr=0.0002 and 0.0004."
+        in text
+    )
     (tuned,) = report["tuned"]
     assert (tuned["key"], tuned["winner"]) == ("optimizer.lr", "elu")
     best = tuned["rows"][0]
-    assert f"With each candidate at its own best optimizer.lr elu is the best: fid {best['tuned_iqm']:#.3g}" in text
+    assert (
+        f"With each candidate at its own best optimizer.lr elu is the best: fid {best['tuned_iqm']:#.3g}"
+        in text
+    )
     assert best["best_value"] == "0.0001"
     assert best["tuned_iqm"] == pytest.approx(60, abs=3)
     assert tuned["rows"][1]["tuned_iqm"] == pytest.approx(100, abs=5)
@@ -170,7 +185,8 @@ def test_8_nobody_has_learned(study: Path) -> None:
         "Nobody has learned: elu, relu, sigmoid and tanh score no better than an untrained generator "
     )
     assert text.endswith(
-        "; untrained 0.663, real data 0.000400). Train longer, or change how they are trained, before comparing them."
+        "; untrained 0.663, real data 0.000400). "
+        "Train longer, or change how they are trained, before comparing them."
     )
     assert names(report) == []
     assert report["verdict"]["winner"] is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_lab.report.comparison import order_trend
+from gan_lab.report.comparison import holm, order_trend
 from gan_lab.report.comparison.scores import Floats
 from tests.helpers.studies import INF, rng
 
@@ -80,3 +80,25 @@ def test_one_evaluation_has_no_trend() -> None:
     two = order_trend({"a": np.ones((5, 2))}, [0, 100])
     assert two is not None
     assert two.slopes == {"a": 0.0}
+
+
+@pytest.mark.parametrize("scores", [5.0, 0.1, 1e9])
+def test_seeds_that_are_equal_to_rounding_warn_of_nothing(scores: float) -> None:
+    curves = {"a": np.tile(scores / (1 + np.arange(1.0, 5.0)), (6, 1)), "b": np.full((6, 4), scores)}
+    trend = order_trend(curves, [500, 1000, 1500, 2000])
+    assert trend is not None
+    assert trend.improving == {"a": 1.0, "b": 1.0}
+
+
+def test_the_p_values_are_those_of_scipy() -> None:
+    draw = rng(3)
+    steps = [500, 1000, 1500, 2000]
+    curves = {name: draw.normal(0, 1, (7, 4)) + 0.002 * np.array(steps) * k for k, name in enumerate("ab")}
+    trend = order_trend(curves, steps)
+    assert trend is not None
+    late = {name: np.polyfit(steps[1:], c[:, 1:].T, 1)[0] for name, c in curves.items()}
+    rising = [stats.ttest_1samp(late[name], 0, alternative="greater").pvalue for name in "ab"]
+    assert trend.improving == pytest.approx(dict(zip("ab", holm(rising), strict=True)))
+    assert trend.steady_leader == "b"
+    gaining = stats.ttest_ind(late["a"], late["b"], equal_var=False, alternative="greater").pvalue
+    assert trend.gaining == {"a": pytest.approx(gaining)}
