@@ -19,9 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_lab.report.write import write
-from gan_lab.runs.run import Run
-from gan_lab.runs.study import read_study
+from gan_lab.report.write import read_runs, write
 from tests.helpers.experiments import TINY_POINTS, train
 from tests.helpers.synthetic import draws, make_run, metric
 
@@ -70,10 +68,11 @@ def report(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
     for stream, name in enumerate(
         ("elu", "relu", "tanh", EVIL, "a_name_that_goes_on_and_on_without_a_break")
     ):
-        make_run(study, name, draws(1 + stream, 0.3, 6, stream), name=f"run{stream}", metrics=prdc)
+        scores = draws(1 + stream, 0.3, 6, stream)
+        make_run(study, name, scores, name=f"run{stream}", metrics=prdc, untrained=40.0)
     make_run(study, "mish", [1.0] * 6, state="failed", step=500, reason="boom " * 30, measured=False)
     out = tmp_path / "report"
-    return out / "index.html", write(read_study(study, check=Run.verify), out)
+    return out / "index.html", write(read_runs(study), out)
 
 
 def visible(dom: str) -> str:
@@ -88,16 +87,21 @@ def test_the_page_renders_with_its_figures_and_verdict(report: tuple[Path, dict[
     assert html.unescape(verdict) == json.loads((page.parent / "report.json").read_text())["verdict"]["text"]
     assert "<title>a study: gan-lab report</title>" in dom
     labels = re.findall(r'<svg role="img" aria-label="([^":]+)', dom)
+    # Two of them a second time for narrow screens.
     assert labels == [
-        "Forest plot",
-        "Learning curves of all candidates",
+        *["Forest plot"] * 2,
+        *["Learning curves of all candidates in one picture"] * 2,
+        "Learning curves, a panel per candidate",
         "Health map",
         "Cost against quality",
     ]
-    assert dom.count("<img") == 6
+    assert dom.count("<img") == 5
     assert EVIL in visible(dom)
+    assert "mish is incomplete: failed at step 500 of 2,000 (boom boom" in visible(dom)
     for row in told["settings"][0]["rows"]:
-        assert dom.count(f"<b>{row['iqm']:#.3g}</b>" if row["iqm"] else "<b>failed</b>") >= 1
+        assert f"<b>{row['iqm']:#.3g}</b>" in dom
+    for name in ("real data", "untrained generator"):
+        assert f'<th scope="row">{name}' in dom
 
 
 def test_the_page_fetches_nothing(report: tuple[Path, dict[str, Any]]) -> None:
@@ -110,26 +114,73 @@ def test_the_page_fetches_nothing(report: tuple[Path, dict[str, Any]]) -> None:
     assert "<link" not in dom
 
 
-@pytest.mark.parametrize("width", [375, 1200])
-def test_the_page_never_scrolls_sideways(report: tuple[Path, dict[str, Any]], width: int) -> None:
-    page, _ = report
+def measure(page: Path, width: int, script: str) -> list[int]:
+    """Open a page in a frame of this width; return the numbers that a script finds, given ``r``, its root."""
     # A window cannot be as narrow as a phone, but a frame can.
     frame = page.parent / "frame.html"
     frame.write_text(
         f'<iframe src="index.html" style="border:0;width:{width}px;height:900px" onload="'
         "const r = this.contentDocument.documentElement;"
-        "document.title = r.clientWidth + ' ' + r.scrollWidth + ' ' + "
-        "[...r.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth).length"
-        '"></iframe>'
+        f"document.title = [{html.escape(script)}].join(' ')\"></iframe>"
     )
-    dom, _ = browse(frame.as_uri(), "--dump-dom", "--allow-file-access-from-files", "--window-size=1300,900")
-    found = re.search(r"<title>(\d+) (\d+) (\d+)</title>", dom)
-    assert found is not None
-    inner, content, boxes = map(int, found.groups())
+    dom, _ = browse(frame.as_uri(), "--dump-dom", "--allow-file-access-from-files", "--window-size=1700,900")
+    found = re.search(r"<title>([\d ]+)</title>", dom)
+    assert found is not None, dom[:2000]
+    return [int(number) for number in found[1].split()]
+
+
+@pytest.mark.parametrize("width", [390, 800, 1200])
+def test_the_page_never_scrolls_sideways(report: tuple[Path, dict[str, Any]], width: int) -> None:
+    page, _ = report
+    boxes = "[...r.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth).length"
+    inner, content, scrolled = measure(page, width, f"r.clientWidth, r.scrollWidth, {boxes}")
     assert inner == width
     assert content == width
-    # On a phone the ranking table and the figures scroll, each in its own box.
-    assert boxes >= 2 if width == 375 else boxes == 0
+    # On a phone tables and wide figures scroll, each in its own box.
+    assert scrolled >= 2 if width == 390 else width < 1200 or scrolled == 0
+
+
+def test_on_a_phone_the_forest_plot_shows_its_data(report: tuple[Path, dict[str, Any]]) -> None:
+    page, told = report
+    shown = "[...r.querySelectorAll('figure.narrow svg')][0]"
+    inside = "b => { const x = b.getBoundingClientRect(); return x.width + x.height > 0 && x.left >= 0 && x.right <= 390 }"
+    # Diamonds and dots are <use> elements; their seeds and one mark for each candidate.
+    total, within = measure(
+        page,
+        390,
+        f"{shown}.querySelectorAll('use').length, "
+        f"[...{shown}.querySelectorAll('use')].filter({inside}).length",
+    )
+    rows = told["settings"][0]["rows"]
+    assert total == within
+    assert total >= sum(row["seeds"] + 1 for row in rows)
+    wide, narrow = measure(
+        page,
+        390,
+        "...['wide', 'narrow'].map(k => [...r.querySelectorAll('figure.' + k)]"
+        ".filter(f => f.getBoundingClientRect().width > 0).length)",
+    )
+    assert (wide, narrow) == (0, 2)
+
+
+def test_seventeen_names_do_not_overprint(tmp_path: Path) -> None:
+    study = tmp_path / "outputs" / "many"
+    names = [f"activation_{k:02}" for k in range(17)]
+    for k, name in enumerate(names):
+        make_run(study, name, draws(100 + k % 3, 3, 5, k), untrained=500.0, real_data=19.0)
+    write(read_runs(study), tmp_path / "report")
+    overlaps = (
+        "...[...r.querySelectorAll('svg')].map(s => { const t = [...s.querySelectorAll('text')]"
+        ".map(e => e.getBoundingClientRect()).filter(b => b.width > 0); let n = 0;"
+        "t.forEach((a, i) => t.slice(i + 1).forEach(b => {"
+        "n += Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1"
+        " && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2 })); return n })"
+    )
+    page = tmp_path / "report" / "index.html"
+    for width in (1500, 390):
+        (texts,) = measure(page, width, "r.querySelectorAll('svg text').length")
+        assert texts > 17 * 5
+        assert set(measure(page, width, overlaps)) == {0}
 
 
 @pytest.mark.parametrize(("scheme", "setting"), [("dark", 0), ("light", 1)])

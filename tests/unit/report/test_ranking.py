@@ -109,7 +109,8 @@ def test_final_best_and_mean_are_told_apart(study: Path) -> None:
 def test_real_data_and_untrained_generators_have_their_rows(study: Path) -> None:
     make_three(study, untrained=40.0, real_data=[0.3, 0.5, 0.4])
     anchors = report_on(study)["settings"][0]["anchors"]
-    assert anchors["real_data"] == pytest.approx({"mean": 0.4, "sd": 0.1, "draws": [0.3, 0.5, 0.4]})
+    assert anchors["real_data"].pop("draws") == [0.3, 0.5, 0.4]
+    assert anchors["real_data"] == pytest.approx({"mean": 0.4, "sd": 0.1})
     assert anchors["untrained"] == {"iqm": 40.0, "low": 40.0, "high": 40.0, "seeds": 30}
 
 

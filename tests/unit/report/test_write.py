@@ -31,7 +31,7 @@ def test_everything_is_written_and_json_is_strict(study: Path, tmp_path: Path) -
         raise AssertionError(f"{constant} is not JSON")
 
     assert json.loads((out / "report.json").read_text(), parse_constant=refuse) == report
-    for name in ("forest-1", "forest-1-narrow", "curves-1", "panels-1", "health-1", "cost-1"):
+    for name in ("forest-1", "forest-1-narrow", "curves-1", "panels-1", "health-1"):
         assert (out / "figures" / f"{name}.svg").read_text().rstrip().endswith("</svg>")
         with Image.open(out / "figures" / f"{name}.png") as picture:
             picture.load()
