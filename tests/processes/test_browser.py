@@ -143,7 +143,10 @@ def test_the_page_never_scrolls_sideways(report: tuple[Path, dict[str, Any]], wi
 def test_on_a_phone_the_forest_plot_shows_its_data(report: tuple[Path, dict[str, Any]]) -> None:
     page, told = report
     shown = "[...r.querySelectorAll('figure.narrow svg')][0]"
-    inside = "b => { const x = b.getBoundingClientRect(); return x.width + x.height > 0 && x.left >= 0 && x.right <= 390 }"
+    inside = (
+        "b => { const x = b.getBoundingClientRect();"
+        " return x.width + x.height > 0 && x.left >= 0 && x.right <= 390 }"
+    )
     # Diamonds and dots are <use> elements; their seeds and one mark for each candidate.
     total, within = measure(
         page,

@@ -29,6 +29,7 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "ema": ([None, 0.999], [0.0, 1.0, "x"]),
     "report.primary": ([None, "fid"], ["", 3]),
     "report.reference": (["relu"], ["", None]),
+    "report.margin": ([None, 0.1, "10%", 5, "0.02 kid"], [0, -1, True, "much", "100%", "10% kid"]),
     "checkpoint.minutes": ([None, 0.5, 10], [0, -1]),
     "optimizer.lr": ([0, 1e-4, None], [-1e-4, "x"]),
     "generator_optimizer.lr": ([0, 1e-4, None], [-1e-4, "x"]),
