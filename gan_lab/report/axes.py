@@ -57,8 +57,13 @@ def split_anchors(part: Part, values: Sequence[float]) -> tuple[dict[str, float]
     known = {name: float(value) for name, value in every.items() if value is not None}
     if not values:
         return known, {}
-    low, high = padded(values, _NEAR, log=is_log(values))
-    near = {name: value for name, value in known.items() if low <= value <= high}
+    log = is_log(values)
+    low, high = padded(values, _NEAR, log=log)
+    near = {  # nor may such a score make the axis logarithmic
+        name: value
+        for name, value in known.items()
+        if low <= value <= high and is_log([*values, value]) == log
+    }
     return near, {name: value for name, value in known.items() if name not in near}
 
 
