@@ -40,7 +40,7 @@ def command(
     from gan_lab.runs.load import draw, load
     from gan_lab.utils.devices import select_device
 
-    trained = load(run, trust)
+    trained = load(run, trust, changed_data=True)  # pictures of a generator need no data
     seed = trained.seeds[0] if seed is None else seed
     kind = "interpolation" if interpolate else "samples"
     output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"

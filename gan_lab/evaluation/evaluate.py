@@ -12,10 +12,9 @@ from tqdm import tqdm
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset
-from gan_lab.datasets.files import data_stamp
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.runs.load import TrainedRun, open_run
-from gan_lab.runs.naming import hash_keys, to_plain
+from gan_lab.runs.naming import hash_keys
 from gan_lab.runs.results import write_results
 from gan_lab.runs.run import Seed
 from gan_lab.runs.study import read_study
@@ -116,17 +115,9 @@ def evaluate_study(
 
 def _check_data(trained: TrainedRun, cache: _EvaluatorCache) -> None:
     """Raise `DataError` if the data that a run was trained on have changed; unchanged files are not read."""
-    status, cfg = trained.status, trained.cfg
-    stamp = data_stamp(to_plain(cfg)["dataset"])
-    if not status.data_fingerprint or (stamp and stamp == status.data_stamp):
-        return
-    data = cache.data(cfg)
-    change = status.data_change(data.fingerprint, len(data))
+    change = trained.data_change(lambda: cache.data(trained.cfg))
     if change is not None:
-        raise DataError(
-            f"{trained.folder} was trained on other data than dataset={data.name} holds now ({change}): "
-            "bring the old data back to measure it"
-        )
+        raise DataError(f"{change}: bring the old data back to measure it")
 
 
 def _evaluate_seed(
@@ -137,7 +128,9 @@ def _evaluate_seed(
     previous = None
     with suppress(GanLabError):  # what is corrupt is measured again
         previous = seed.results
-    if previous and not force and (previous["evaluation_digest"], previous["step"]) == (digest, step):
+    made = (digest, step, trained.status.data_fingerprint)
+    keys = ("evaluation_digest", "step", "data_fingerprint")
+    if previous and not force and tuple(previous.get(key) for key in keys) == made:
         return EvalResult(seed.folder, previous, skipped=True)
     evaluator = cache.evaluator(cfg)
     scores = None

@@ -114,6 +114,8 @@ class Evaluator:
                 "dimensions": self.extractor.dimensions,
             },
             "samples": {"fake": self.count, "real": self.count, "reference": self.reference},
+            "data_fingerprint": self.data.fingerprint,
+            "data_samples": len(self.data),
             "skipped_metrics": self.skipped_metrics,
             "metrics": {
                 name: {

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from gan_lab.config.build import build, build_network
 from gan_lab.config.trust import trusted_config
-from gan_lab.datasets.base import Images
+from gan_lab.datasets.base import Dataset, Images
+from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.config_file import CONFIG
+from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.runs.weights import WEIGHTS, read_weights
-from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import save_png
 from gan_lab.utils.memory import require_memory
@@ -48,6 +50,21 @@ class TrainedRun:
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""
         return tuple(self.status.shape)
+
+    def data_change(self, data: Callable[[], Dataset]) -> str | None:
+        """Say that the training data have changed since, None if they have not.
+
+        ``data`` reads them as they are now; it is not called for a folder whose files are unchanged.
+        """
+        status = self.status
+        stamp = data_stamp(to_plain(self.cfg)["dataset"])
+        if not status.data_fingerprint or (stamp and stamp == status.data_stamp):
+            return None
+        now = data()
+        change = status.data_change(now.fingerprint, len(now))
+        if change is None:
+            return None
+        return f"{self.folder} was trained on other data than dataset={now.name} holds now ({change})"
 
     def generator(self, seed: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
         """Build a seed's generator (default: of the first) in evaluation mode, averaged if ``ema`` is on."""
@@ -118,13 +135,20 @@ class TrainedRun:
         return torch.cat(parts)
 
 
-def load(folder: str | Path, trust: Sequence[str] = ()) -> TrainedRun:
+def load(folder: str | Path, trust: Sequence[str] = (), *, changed_data: bool = False) -> TrainedRun:
     """Read the run in a folder, finished or not. No code in the folder is executed: weights are numbers, and
     ``config.yaml`` builds only what comes with gan-lab and torch.
 
-    ``trust`` names modules of which it may also build something, such as your own activations'.
+    ``trust`` names modules of which it may also build something, such as your own activations'. Raises
+    `DataError` if the folder of images that the run was trained on holds other images now, unless
+    ``changed_data`` is true; a folder that is not there cannot tell.
     """
-    return open_run(Run.load(Path(folder)), trust)
+    trained = open_run(Run.load(Path(folder)), trust)
+    if not changed_data and data_stamp(to_plain(trained.cfg)["dataset"]) is not None:
+        change = trained.data_change(lambda: build(trained.cfg, "dataset"))
+        if change is not None:
+            raise DataError(f"{change}: load(folder, changed_data=True) loads it all the same")
+    return trained
 
 
 def open_run(run: Run, trust: Sequence[str] = ()) -> TrainedRun:

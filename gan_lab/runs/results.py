@@ -20,6 +20,8 @@ def write_results(
     seed: int,
     step: int,
     evaluation_digest: str,
+    data_fingerprint: str,
+    data_samples: int,
     primary: str,
     features: Mapping[str, Any],
     samples: Mapping[str, Any],
@@ -28,7 +30,7 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``results.json`` into a seed's folder, and return what is in it.
 
-    step: of the weights that were measured; primary: the score that decides; features: name, hash and
+    step: of the weights that were measured; data_fingerprint, data_samples: of the training data; primary: the score that decides; features: name, hash and
     dimensions of the extractor; samples: how many of each kind, and which real ones; metrics: score -> last,
     best, best_step and mean over training, real_data, direction and worst; skipped_metrics: metric -> why.
     """
@@ -40,6 +42,8 @@ def write_results(
         "features": dict(features),
         "samples": dict(samples),
         "evaluation_digest": evaluation_digest,
+        "data_fingerprint": data_fingerprint,
+        "data_samples": data_samples,
         "skipped_metrics": dict(skipped_metrics),
         "metrics": {name: dict(score) for name, score in metrics.items()},
     }

@@ -63,11 +63,7 @@ class Status:
 
     def data_change(self, fingerprint: str, samples: int) -> str | None:
         """Say what is different between the training data and data as they are now; None if nothing is."""
-        if self.data_fingerprint in ("", fingerprint):
-            return None
-        if self.data_samples != samples:
-            return f"{self.data_samples:,} samples then, {samples:,} now"
-        return "as many samples with other content"
+        return data_change(self.data_fingerprint, self.data_samples, fingerprint, samples)
 
     def save(self, folder: Path) -> None:
         content = {"format": STATUS_FORMAT, **asdict(self)}
@@ -104,6 +100,15 @@ class Status:
             if not is_valid(getattr(status, name)):
                 raise _damaged(path, f" ({name})")
         return status
+
+
+def data_change(fingerprint: str, samples: int, now: str, samples_now: int) -> str | None:
+    """Say what is different between data and the same data set now; None if nothing is, or is known."""
+    if fingerprint in ("", now):
+        return None
+    if samples != samples_now:
+        return f"{samples:,} samples then, {samples_now:,} now"
+    return "as many samples with other content"
 
 
 def _damaged(path: Path, detail: str = "") -> GanLabError:

@@ -194,6 +194,8 @@ class Recorder:
             "last_finite": [] if last_finite is states else [vars(state) for state in last_finite],
             "diverged_states": [vars(state) for state in self.diverged_states.values()],
             "diverged": dict(self.status.diverged),
+            "data_fingerprint": self.status.data_fingerprint,
+            "data_samples": self.status.data_samples,
         }
         checkpoints.save(self.folder / "checkpoint", step, self.status.identity, content)
         for state in (*states, *self.diverged_states.values()):

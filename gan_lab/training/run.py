@@ -21,7 +21,7 @@ from gan_lab.runs.folder import archive_run, lock_run
 from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
 from gan_lab.runs.sittings import Sitting, resume_warning
-from gan_lab.runs.status import STATUS, Status, versions
+from gan_lab.runs.status import STATUS, Status, data_change, versions
 from gan_lab.training.build import (
     Components,
     Experiment,
@@ -70,7 +70,7 @@ class OpenRun:
             before = None
         saved = None
         if before is not None:
-            require_same_data(before, components.data)
+            require_same_data(before.data_fingerprint, before.data_samples, components.data)
             saved = checkpoints.load_latest(self.folder / "checkpoint", identity(cfg))
         if saved is not None and saved["step"] > cfg.steps:
             raise ConfigurationError(
@@ -79,6 +79,7 @@ class OpenRun:
             )
         states = fresh_states(cfg, components)
         if saved is not None:
+            require_same_data(saved["data_fingerprint"], saved["data_samples"], components.data)
             states = [TrainState(**state) for state in saved["states"]]
             self.diverged_states = [TrainState(**state) for state in saved["diverged_states"]]
             self.last_finite = [TrainState(**state) for state in saved["last_finite"]]
@@ -203,9 +204,9 @@ def _new_sitting(device: torch.device, engine: str, execution: str) -> Sitting:
     return Sitting(describe_hardware(device), torch.get_num_threads(), engine, execution, known)
 
 
-def require_same_data(before: Status, data: Dataset) -> None:
+def require_same_data(fingerprint: str, samples: int, data: Dataset) -> None:
     """Raise `ConfigurationError` if a run was trained on other data than there are now."""
-    change = before.data_change(data.fingerprint, len(data))
+    change = data_change(fingerprint, samples, data.fingerprint, len(data))
     if change is not None:
         raise ConfigurationError(
             f"dataset={data.name} has changed since this run was trained on it ({change}): "

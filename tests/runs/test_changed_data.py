@@ -1,16 +1,20 @@
 """A run knows its data: it is neither skipped nor resumed over other images."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gan_lab.runs.checkpoints import load_latest
 from gan_lab.runs.existing import existing_status, is_done
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.runs.load import load
+from gan_lab.utils.errors import ConfigurationError, DataError
 from tests.helpers.experiments import composed, train
 
 SMALL = (
@@ -85,3 +89,34 @@ def test_generators_are_not_measured_against_other_data(run_cli: Callable[..., t
         assert "was trained on other data than dataset=image_folder holds now (12 samples then, 9 now)" in err
         assert "--force" not in err
     assert results.read_bytes() == before
+
+
+def test_a_run_over_other_data_is_loaded_only_on_demand(run_cli: Callable[..., tuple[int, str, str]]) -> None:
+    pictures((220, 40, 40))
+    folder = train(SMALL).folder
+    assert load(folder).sample(2).shape == (2, 3, 8, 8)
+    pictures((40, 40, 220), number=9)
+    with pytest.raises(DataError, match=r"12 samples then, 9 now\): load\(folder, changed_data=True\)"):
+        load(folder)
+    assert load(folder, changed_data=True).sample(2).shape == (2, 3, 8, 8)
+    assert run_cli("sample", str(folder), "--number", "4")[0] == 0
+    shutil.rmtree("pictures")
+    assert load(folder).sample(2).shape == (2, 3, 8, 8)
+
+
+def test_checkpoint_and_results_carry_the_fingerprint() -> None:
+    pictures((220, 40, 40))
+    words = (*(word for word in SMALL if "metrics" not in word), "metric=sliced_wasserstein", "metrics.every=2")
+    run = train((*words, "features=raw"))
+    expected = (run.status.data_fingerprint, 12)
+    assert len(expected[0]) == 64
+    results = run.run.seeds[0].results
+    checkpoint = load_latest(run.folder / "checkpoint", run.status.identity)
+    assert results is not None
+    assert checkpoint is not None
+    for content in (results, checkpoint):
+        assert (content["data_fingerprint"], content["data_samples"]) == expected
+    replace(run.status, data_fingerprint="", data_samples=0).save(run.folder)  # a status that knows nothing
+    pictures((40, 40, 220))
+    with pytest.raises(ConfigurationError, match="as many samples with other content"):
+        train((*words, "features=raw", "steps=4"))
