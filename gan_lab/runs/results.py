@@ -30,9 +30,10 @@ def write_results(
 ) -> dict[str, Any]:
     """Write ``results.json`` into a seed's folder, and return what is in it.
 
-    step: of the weights that were measured; data_fingerprint, data_samples: of the training data; primary: the score that decides; features: name, hash and
-    dimensions of the extractor; samples: how many of each kind, and which real ones; metrics: score -> last,
-    best, best_step and mean over training, real_data, direction and worst; skipped_metrics: metric -> why.
+    step: of the weights that were measured; data_fingerprint, data_samples: of the training data; primary:
+    the score that decides; features: name, hash and dimensions of the extractor; samples: how many of each
+    kind, and which real ones; metrics: score -> last, best, best_step and mean over training, real_data,
+    direction and worst; skipped_metrics: metric -> why.
     """
     content = {
         "format": RESULTS_FORMAT,

@@ -98,6 +98,16 @@ class Recorder:
                 log.log_configuration(configuration, {**hyperparameters, "seed": seed}, scores)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
+        self._log_real()
+
+    def _log_real(self) -> None:
+        """Show what is trained on, laid out as the samples are; a run that starts again writes it again."""
+        step, number = self.status.step, min(self.num_samples, len(self.data))
+        with self._observing("real samples", step):
+            for seed, log in self.logs.items():
+                if step == 0 or not log.has_real:
+                    indices = torch.randperm(len(self.data), generator=stream(seed, "real samples"))[:number]
+                    log.log_real(step, self.data.plot(self.data.batch(indices)))
 
     def step(self, step: int) -> None:
         self._bar.update()

@@ -1,8 +1,8 @@
 """Log a run while it trains, in one folder per seed: TensorBoard events, ``stats.jsonl`` and sample grids.
 
 Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
-``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``weights/*``, ``gradients/*``,
-``configuration``.
+``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``real``, ``weights/*``,
+``gradients/*``, ``configuration``.
 """
 
 import io
@@ -27,6 +27,7 @@ from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import save_png
 
 _EVENTS = "events.out.tfevents."
+REAL = Path("samples", "real.png")
 # Numbers of the HPARAMS tab: those that every run has.
 HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
 
@@ -76,12 +77,24 @@ class SeedLog:
 
     def log_samples(self, step: int, grid: Tensor) -> None:
         """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
-        path = self.folder / "samples" / f"step_{step:06d}.png"
+        self._save_grid(f"step_{step:06d}.png", grid)
+        self._events.add_image("samples", grid, step)
+
+    @property
+    def has_real(self) -> bool:
+        return (self.folder / REAL).exists()
+
+    def log_real(self, step: int, grid: Tensor) -> None:
+        """Save a grid of training data, (3, H, W) uint8, as ``samples/real.png`` and in TensorBoard."""
+        self._save_grid(REAL.name, grid)
+        self._events.add_image("real", grid, step)
+
+    def _save_grid(self, name: str, grid: Tensor) -> None:
+        path = self.folder / "samples" / name
         path.parent.mkdir(exist_ok=True)
         content = io.BytesIO()
         save_png(grid, content)
         atomic_write(path, content.getvalue())
-        self._events.add_image("samples", grid, step)
 
     def log_histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
         for name, (weight, gradient) in weights.items():

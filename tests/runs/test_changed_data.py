@@ -106,7 +106,11 @@ def test_a_run_over_other_data_is_loaded_only_on_demand(run_cli: Callable[..., t
 
 def test_checkpoint_and_results_carry_the_fingerprint() -> None:
     pictures((220, 40, 40))
-    words = (*(word for word in SMALL if "metrics" not in word), "metric=sliced_wasserstein", "metrics.every=2")
+    words = (
+        *(word for word in SMALL if "metrics" not in word),
+        "metric=sliced_wasserstein",
+        "metrics.every=2",
+    )
     run = train((*words, "features=raw"))
     expected = (run.status.data_fingerprint, 12)
     assert len(expected[0]) == 64

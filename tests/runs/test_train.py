@@ -76,13 +76,14 @@ def test_a_run_leaves_what_the_design_promises() -> None:
         assert {name.split("/")[0] for name in measured} == {"metrics", "diagnostics"}
         assert set(lines[0]) - {"step"} <= measured
         assert sorted(p.name for p in (folder / "samples").iterdir()) == [
+            "real.png",
             "step_000000.png",
             "step_000003.png",
             "step_000006.png",
         ]
         tags = events(folder).Tags()
         assert set(tags["scalars"]) == NUMBERS | measured | {"speed/steps_per_second"}
-        assert tags["images"] == ["samples"]
+        assert sorted(tags["images"]) == ["real", "samples"]
         assert any(t.startswith("weights/generator/") for t in tags["histograms"])
         assert any(t.startswith("gradients/discriminator/") for t in tags["histograms"])
         assert "configuration/text_summary" in tags["tensors"]
