@@ -41,8 +41,8 @@ def test_the_grid_shows_training_data_as_the_sample_grids_are_laid_out() -> None
 def test_points_are_scattered_as_their_samples_are() -> None:
     run = train([*TINY_POINTS, *FEW])
     assert picture(run).shape == picture(run, "step_000002.png").shape == (400, 400, 3)
-    blue = (picture(run)[..., 2] > 150) & (picture(run)[..., 0] < 120)
-    assert blue.sum() > 50  # points, beside the red crosses of the modes
+    red, blue = picture(run)[..., 0].astype(int), picture(run)[..., 2].astype(int)
+    assert (blue > red + 40).sum() > 20  # points, beside the red crosses of the modes
 
 
 def test_a_resumed_run_draws_it_only_if_it_is_missing() -> None:

@@ -340,7 +340,7 @@ def test_samples_are_drawn_from_the_same_noise_through_the_run() -> None:
             "model.generator.normalization=none",
         ]
     )
-    pictures = [p.read_bytes() for p in (run.folder / "seed_0/samples").iterdir()]
+    pictures = [p.read_bytes() for p in (run.folder / "seed_0/samples").glob("step_*.png")]
     assert len(pictures) == 3
     assert len(set(pictures)) == 1
 
