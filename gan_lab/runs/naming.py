@@ -57,11 +57,15 @@ def task_config(cfg: DictConfig) -> DictConfig:
 def to_plain(cfg: DictConfig) -> dict[str, Any]:
     """Return the task's configuration as resolved plain values, without Hydra's own node."""
     try:
-        plain = OmegaConf.to_container(task_config(cfg), resolve=True, throw_on_missing=True)
+        return {str(key): _plain(cfg[key]) for key in cfg if key != "hydra"}
     except OmegaConfBaseException as error:
         raise ConfigurationError(describe_error(error)) from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    if not OmegaConf.is_config(value):
+        return value
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
 
 
 def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:

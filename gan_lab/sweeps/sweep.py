@@ -23,7 +23,7 @@ from gan_lab.runs.existing import (
     watched_differences,
 )
 from gan_lab.runs.log import LOG
-from gan_lab.runs.naming import task_config, to_plain
+from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
@@ -144,10 +144,9 @@ def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Sweep
     jobs: dict[Path, SweepJob] = {}
     configs: dict[Path, Mapping[str, Any]] = {}
     for overrides in combinations:
-        composed = compose(list(overrides))
-        cfg = task_config(composed)
+        cfg = compose(list(overrides))
         check(cfg)
-        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+        folder = Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
         status = None if cfg.rerun else existing_status(cfg, folder)
         done = status is not None and is_done(cfg, status)
         if folder not in jobs:

@@ -17,7 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweepe
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 
 def _count_gpus() -> int:
@@ -48,6 +48,7 @@ class ResumableSweeper(BasicSweeper):
     """
 
     def sweep(self, arguments: list[str]) -> Any:
+        from gan_lab.sweeps.compose import SweepComposer
         from gan_lab.sweeps.sweep import sweep
 
         assert self.config is not None
@@ -59,13 +60,11 @@ class ResumableSweeper(BasicSweeper):
             parser.parse_overrides([*self._parse_config(), *arguments]), max_batch_size=None
         )
 
-        def compose(overrides: list[str]) -> DictConfig:
-            return loader.load_sweep_config(config, overrides)
-
         def begin(study: Path) -> None:
             study.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(config, study / "multirun.yaml")
 
+        compose = SweepComposer(loader, config)
         failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
         if failures:
             sys.exit(1)
