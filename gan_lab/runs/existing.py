@@ -1,7 +1,7 @@
 """What a folder already holds for a configuration that is asked for. Imports no torch."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ _EVALUATE_FLAGS = {"features": "--features", "metric": "--metric", "metrics.samp
 _REPORT_FLAGS = {"report.primary": "--primary", "report.reference": "--reference"}
 
 
-def existing_status(cfg: DictConfig, folder: Path) -> Status | None:
+def existing_status(cfg: DictConfig | dict[str, Any], folder: Path) -> Status | None:
     """Return what became of this run before, None if nothing has been there.
 
     Raises ConfigurationError if the folder holds another run.
@@ -42,23 +42,23 @@ def readable_status(folder: Path) -> Status | None:
         return None
 
 
-def is_done(cfg: DictConfig, status: Status) -> bool:
+def is_done(
+    cfg: DictConfig | dict[str, Any],
+    status: Status,
+    stamp_of: Callable[[Mapping[str, Any]], str | None] = data_stamp,
+) -> bool:
     """Return whether training has nothing to add; a run that has diverged stays as it is.
 
-    If the files of its data have changed since, training looks whether their content has, too.
+    If the files of its data have changed since, training looks whether their content has, too. ``stamp_of``
+    stamps the files of a data set, as `data_stamp` does.
     """
-    ended = status.state == "diverged" or (status.state == "finished" and status.step >= cfg.steps)
-    return ended and not _files_changed(cfg, status)
+    ended = status.state == "diverged" or (status.state == "finished" and status.step >= cfg["steps"])
+    if not ended or not status.data_stamp:
+        return ended
+    return stamp_of(to_plain(cfg)["dataset"]) in (None, status.data_stamp)
 
 
-def _files_changed(cfg: DictConfig, status: Status) -> bool:
-    if not status.data_stamp:
-        return False
-    stamp = data_stamp(to_plain(cfg)["dataset"])
-    return stamp is not None and stamp != status.data_stamp
-
-
-def watched_differences(cfg: DictConfig, trained: Mapping[str, Any]) -> dict[str, str]:
+def watched_differences(cfg: DictConfig | dict[str, Any], trained: Mapping[str, Any]) -> dict[str, str]:
     """Compare the watched keys of ``cfg`` with those of the configuration that a run was trained with.
 
     Returns key -> text, such as "metrics.every" -> "metrics.every=500 (asked for: 100)".

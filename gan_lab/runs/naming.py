@@ -29,7 +29,7 @@ UNHASHED_KEYS = (
 HIDDEN_IN_NAME = (*UNHASHED_KEYS, "experiment")
 
 
-def identity(cfg: DictConfig) -> str:
+def identity(cfg: DictConfig | dict[str, Any]) -> str:
     """Return 64 hexadecimal digits that are the same for configurations that compute the same.
 
     All keys but `UNHASHED_KEYS` are hashed. A key that is null or empty does not count, at any depth, so that
@@ -54,8 +54,10 @@ def task_config(cfg: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
-def to_plain(cfg: DictConfig) -> dict[str, Any]:
-    """Return the task's configuration as resolved plain values, without Hydra's own node."""
+def to_plain(cfg: DictConfig | dict[str, Any]) -> dict[str, Any]:
+    """Return the task's configuration as resolved plain values, without Hydra's own node; those, if given."""
+    if isinstance(cfg, dict):
+        return cfg
     try:
         return {str(key): _plain(cfg[key]) for key in cfg if key != "hydra"}
     except OmegaConfBaseException as error:

@@ -15,6 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from gan_lab.config.schema import check
+from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.existing import (
     describe_differences,
     existing_status,
@@ -143,20 +144,35 @@ def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Sweep
     """Compose and check all combinations; those that ask for the same run become one job."""
     jobs: dict[Path, SweepJob] = {}
     configs: dict[Path, Mapping[str, Any]] = {}
+    stamp_of = _stamped_once()
     for overrides in combinations:
-        cfg = compose(list(overrides))
-        check(cfg)
-        folder = Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
-        status = None if cfg.rerun else existing_status(cfg, folder)
-        done = status is not None and is_done(cfg, status)
+        composed = compose(list(overrides))
+        check(composed)
+        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+        cfg = to_plain(composed)
+        status = None if cfg["rerun"] else existing_status(cfg, folder)
+        done = status is not None and is_done(cfg, status, stamp_of)
         if folder not in jobs:
             jobs[folder] = SweepJob(list(overrides), folder, status, done)
-            configs[folder] = to_plain(cfg)
+            configs[folder] = cfg
             if done:
                 with suppress(GanLabError):  # gan-lab report names what is corrupt
                     configs[folder] = Run.load(folder).config
         jobs[folder].watched |= watched_differences(cfg, configs[folder])
     return list(jobs.values())
+
+
+def _stamped_once() -> Callable[[Mapping[str, Any]], str | None]:
+    """Return `data_stamp` with a memory: the runs of a sweep share folders of perhaps a million files."""
+    stamps: dict[str, str | None] = {}
+
+    def stamp_of(dataset: Mapping[str, Any]) -> str | None:
+        path = str(dataset.get("path"))
+        if path not in stamps:
+            stamps[path] = data_stamp(dataset)
+        return stamps[path]
+
+    return stamp_of
 
 
 def _launch(jobs: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
