@@ -1,6 +1,6 @@
 """The analysis over several settings: at common values, and with each candidate at its own best value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from gan_lab.report import comparison
@@ -23,9 +23,11 @@ def analyze_overall(
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         return None, f"{', '.join(missing[:6])} {verb} incomplete"
-    names = [name for name in settings[0]["order"] if all(name in one.groups for one in evidence.values())]
+    learned = {row["name"] for setting in settings for row in setting["rows"]}
+    tried = [name for name in settings[0]["order"] if all(name in one.groups for one in evidence.values())]
+    names = [name for name in tried if name in learned]
     if len(names) < 2:
-        return None, "fewer than two candidates were tried in all of them"
+        return None, "fewer than two candidates were tried in all of them and learned in any"
     unlearned = [setting["name"] for setting in settings if not setting["rows"]]
     if unlearned:
         return None, f"nobody has learned at {'; '.join(unlearned[:6])}"
@@ -92,15 +94,23 @@ def analyze_tuned(
     for label, members in problems.items():
         names = [name for name, _ in members]
         if len(members) > 1 and all(tuning for _, tuning in members) and not incomplete & set(names):
-            part = _tuned(label, members, [evidence[name] for name in names], metric)
+            own = [setting for setting in settings if setting["name"] in names]
+            learned = {row["name"] for setting in own for row in setting["rows"]}
+            part = _tuned(label, members, [evidence[name] for name in names], learned, metric)
             parts += [part] if part else []
     return parts
 
 
 def _tuned(
-    problem: str, members: Sequence[tuple[str, Values]], evidence: Sequence[Evidence], metric: PrimaryMetric
+    problem: str,
+    members: Sequence[tuple[str, Values]],
+    evidence: Sequence[Evidence],
+    learned: Collection[str],
+    metric: PrimaryMetric,
 ) -> Part | None:
-    names = [name for name in evidence[0].groups if all(name in one.groups for one in evidence)]
+    """Compare those candidates that were tried at all values and have learned at any."""
+    tried = [name for name in evidence[0].groups if all(name in one.groups for one in evidence)]
+    names = [name for name in tried if name in learned]
     if len(names) < 2:
         return None
     keys = list(members[0][1])
@@ -111,7 +121,10 @@ def _tuned(
         "name": problem,
         "key": keys[0] if len(keys) == 1 else " and ".join(keys),
         "values": values,
-        "rows": [tuned_row(one, metric, values) for one in found.candidates],
+        "rows": [
+            {**tuned_row(one, metric, values), "best_setting": members[one.best_value][0]}
+            for one in found.candidates
+        ],
         "winner": found.winner,
         "p": found.p,
         "tied": found.tied,

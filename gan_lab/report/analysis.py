@@ -63,7 +63,7 @@ def analyze(
     against = reference(everyone, reference_name, notes)
     declared_margin = margin(everyone, metric, margin_text)
     asked = Question(metric, against.name, declared_margin)
-    evidence, settings = _settings(everyone, counted, asked, notes, progress)
+    evidence, settings = _settings(everyone, counted, asked, sorted(study.damaged), notes, progress)
     overall, reason = analyze_overall(evidence, settings, asked)
     tuned = analyze_tuned(evidence, settings, metric)
     table = methods_table(counted, metric)
@@ -77,7 +77,7 @@ def analyze(
         "reference": _reference(against),
         "margin": _margin(declared_margin),
         "verdict": _verdict(study, settings, overall, reason, tuned, asked)
-        | _advice(counted, settings, overall, metric, study.name),
+        | _advice(counted, settings, overall, tuned, metric, study.name),
         "settings": settings,
         "overall": overall,
         "tuned": tuned,
@@ -117,6 +117,7 @@ def _settings(
     everyone: Sequence[StudyRun],
     counted: Sequence[Entry],
     asked: Question,
+    unreadable: list[str],
     notes: list[str],
     progress: Progress,
 ) -> tuple[dict[str, Evidence], list[Part]]:
@@ -132,7 +133,7 @@ def _settings(
     parts = []
     for done, name in enumerate(names):
         progress("comparing", done, len(names))
-        part = {"name": name, "values": values[name], **absent[name]}
+        part = {"name": name, "values": values[name], "unreadable": unreadable, **absent[name]}
         part |= analyze_setting(evidence[name], asked, notes)
         part["verdict"] = verdict.setting_verdict(part, asked.metric, asked.reference, asked.margin, name)
         parts.append(part)
@@ -187,25 +188,33 @@ def _advice(
     counted: Sequence[Entry],
     settings: Sequence[Part],
     overall: Part | None,
+    tuned: Sequence[Part],
     metric: PrimaryMetric,
     study: str,
 ) -> dict[str, Any]:
     """Say what to do before believing the best, and what the study could see."""
-    main = max(settings, key=lambda part: len(part["rows"]))
-    rows = overall["rows"] if overall is not None else main["rows"]
-    empty: dict[str, Any] = {"bias": "", "power": "", "rerun": None}
-    if len(rows) < 2 or (len(settings) > 1 and overall is None):
-        return empty
-    best = rows[0]["name"]
-    own = [entry for entry in counted if entry.name == best]
+    single = settings[0] if len(settings) == 1 else None
+    main = overall if single is None else single
+    advice: dict[str, Any] = {"bias": "", "power": "", "rerun": None}
+    if main is None or len(main["rows"]) < 2 or (single and (single["all_equal"] or not _has_best(single))):
+        return advice
+    best, value = main["rows"][0]["name"], None
+    if single is None and main["winner"] is None and len(tuned) == 1 and tuned[0]["winner"] is not None:
+        best, value = tuned[0]["winner"], tuned[0]["rows"][0]["best_setting"]
+    own = [entry for entry in counted if entry.name == best and value in (None, entry.study_run.setting)]
     first = max(entry.seed.number for entry in counted) + 1
     count = len({entry.seed.number for entry in own})
     runs = list({entry.study_run.run.name: entry.study_run.run for entry in own}.values())
     return {
-        "bias": claims.bias(rows, main, metric),
-        "power": claims.power(main, metric) if len(settings) == 1 else "",
+        "bias": claims.bias(len(main["rows"]), best, single, metric),
+        "power": claims.power(single, metric) if single else "",
         "rerun": {"name": best, "commands": fresh_seeds_commands(runs, first, count, study)},
     }
+
+
+def _has_best(part: Part) -> bool:
+    """Return whether the first of a ranking has a score, and has not only diverged least."""
+    return bool(math.isfinite(part["rows"][0]["iqm"]))
 
 
 def _primary(metric: PrimaryMetric) -> dict[str, Any]:

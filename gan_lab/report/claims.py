@@ -1,11 +1,13 @@
 """Sentences on one setting: who is better, who is equivalent, and whether the order will hold."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gan_lab.report.comparison import FEWEST_SEEDS
 from gan_lab.report.declared import DeclaredMargin, PrimaryMetric
 from gan_lab.report.sentences import Sentence, sentence, was
-from gan_lab.report.text import interval, join_names, p_text, score, seed_counts
+from gan_lab.report.text import all_of, interval, join_names, p_text, score, seed_counts
 from gan_lab.utils.text import format_number, plural
 
 Part = Mapping[str, Any]
@@ -21,12 +23,12 @@ def claim(part: Part, metric: PrimaryMetric, where: str) -> list[Sentence]:
         return [_alone(part, metric, where)]
     if part["all_equal"]:
         value = f"{metric.name} {score(rows[0]['iqm'])}"
-        text = f"All scores of all {len(rows)} candidates are equal{where}: {value}."
+        text = f"All scores of {all_of(len(rows), 'candidates')} are equal{where}: {value}."
         return [sentence("claim", text)]
     if part["exploratory"]:
         text = (
             f"Exploratory{where}, {seed_counts(rows)}: {_leader_text(rows, metric)}. "
-            "Under five seeds nothing is claimed."
+            "Under five seeds nobody is called better or worse."
         )
         return [sentence("claim", text)]
     made = _winner(part, metric, where) if part["winner"] is not None else _no_winner(part, metric, where)
@@ -51,8 +53,11 @@ def order(part: Part, where: str) -> list[Sentence]:
     trend = part["trend"]
     if trend is None or len(part["rows"]) < 2:
         return []
-    improving = {name: p for name, p in trend["improving"].items() if p <= ALPHA}
-    gaining = {name: p for name, p in trend["gaining"].items() if p <= ALPHA}
+    tested = {} if part["exploratory"] else trend
+    improving = {name: p for name, p in tested.get("improving", {}).items() if p <= ALPHA}
+    # Seeds that diverged have no slope: without them another may lead, whom nobody has to catch.
+    leads = trend["steady_leader"] == trend["leader"]
+    gaining = {name: p for name, p in tested.get("gaining", {}).items() if leads and p <= ALPHA}
     half, end = trend["half"], trend["steps"][-1]
     start = f"At half of the steps{where} ({half:,}) and at the end ({end:,}) {trend['leader']} leads"
     if trend["changed"]:
@@ -70,6 +75,8 @@ def order(part: Part, where: str) -> list[Sentence]:
     if not gaining and not improving:
         doubt = "" if trend["shown"] else ", which fewer than ten seeds could hardly show"
         texts.append(f"nobody is shown to improve any more{doubt}")
+    if not tested:
+        texts = [start]
     p = {"improving": trend["improving"], "gaining": trend["gaining"]}
     return [sentence("order" if trend["changed"] else "steady", f"{'; '.join(texts)}.", p=p)]
 
@@ -79,19 +86,20 @@ def _some(p_values: Mapping[str, float], part: Part) -> str:
     names, count = list(p_values), len(part["rows"])
     if len(names) <= 4:
         return was(names, "is", "are")
-    return f"all {count} are" if len(names) == count else f"{len(names)} of {count} candidates are"
+    return f"{all_of(count)} are" if len(names) == count else f"{len(names)} of {count} candidates are"
 
 
-def bias(rows: Sequence[Part], part: Part, metric: PrimaryMetric) -> str:
-    """Say why the best of ``rows`` looks better than it is; ``part``: a setting that has them."""
-    if part["all_equal"]:
-        return ""
-    size = f"{format_number(part['selection_bias'])} standard deviations"
-    if part["selection_bias_score"] and rows is part["rows"]:
-        size += f" ({format_number(part['selection_bias_score'])} in {metric.name})"
+def bias(count: int, best: str, part: Part | None, metric: PrimaryMetric) -> str:
+    """Say why the best of ``count`` looks better than it is; ``part``: the setting, if there is only one."""
+    size = ""
+    if part is not None:
+        size = f": by {format_number(part['selection_bias'])} standard deviations"
+        if part["selection_bias_score"]:
+            size += f" ({format_number(part['selection_bias_score'])} in {metric.name})"
+        size += " if all were equal"
     return (
-        f"The best of {len(rows)} was picked for its score, and so looks better than it is: by {size} if all "
-        f"were equal. Before believing its margin, train {rows[0]['name']} on fresh seeds:"
+        f"The best of {count} was picked for its score, and so looks better than it is{size}. Before "
+        f"believing its margin, train {best} on fresh seeds:"
     )
 
 
@@ -111,7 +119,7 @@ def power(part: Part, metric: PrimaryMetric) -> str:
         )
         texts.append(f"A difference from the best that is found four times out of five is {span}.")
     first, second = rows[0]["name"], rows[1]
-    if second["rank"] == rows[0]["rank"]:
+    if second["rank"] == rows[0]["rank"] or not _is_finite(rows[0]):
         return " ".join(texts)
     if second["required_seeds"] is None:
         texts.append(
@@ -158,9 +166,12 @@ def _alone(part: Part, metric: PrimaryMetric, where: str) -> Sentence:
 def _winner(part: Part, metric: PrimaryMetric, where: str) -> Sentence:
     rows, test = part["rows"], part["tests"]["winner"]
     best = next(row for row in rows if row["name"] == part["winner"])
+    others = "every other"
+    if test["exploratory"]:
+        others += f" but {join_names(test['exploratory'])}, not tested with fewer than {FEWEST_SEEDS} seeds"
     text = (
         f"{part['winner']} is the best of {_scope(part)} by {metric.name}{where}: {_score_text(best)}, "
-        f"{seed_counts(rows)}, {p_text(test['p'])} against every other.{_against_reference(part)}"
+        f"{seed_counts(rows)}, {p_text(test['p'])} against {others}.{_against_reference(part)}"
     )
     return sentence("claim", text, p=test["p_values"])
 
@@ -174,11 +185,26 @@ def _no_winner(part: Part, metric: PrimaryMetric, where: str) -> Sentence:
     if worse:
         names = join_names([row["name"] for row in worse])
         behind = f"; {names} scored worse ({p_text(max(row['p_worse'] for row in worse))})"
-    leading = _leader_text(rows, metric)
+    leading, winner = _leader_text(rows, metric), tests["winner"]
+    if winner["p"] is not None and winner["p"] <= ALPHA:  # only who is exploratory is in its way
+        others = join_names(winner["exploratory"])
+        text = (
+            f"No winner among {_scope(part)} by {metric.name}{where}, {seed_counts(rows)}: "
+            f"{winner['leader']} beats every other that has {FEWEST_SEEDS} seeds ({p_text(winner['p'])}), "
+            f"but {others} cannot be tested with fewer. {leading}{behind}."
+        )
+        return sentence("claim", text, p=p)
+    if not tests["worse"]["seeds"] and winner["p"] is not None:
+        second = max(winner["p_values"], key=lambda name: winner["p_values"][name])
+        text = (
+            f"No winner among {_scope(part)} by {metric.name}{where}: {leading}, but is not shown to beat "
+            f"{second} ({p_text(winner['p'])}); with {seed_counts(rows)} nobody can be called worse."
+        )
+        return sentence("claim", text, p=p)
     if len(tied) == 1:
         text = f"No certain winner by {metric.name}{where}, {seed_counts(rows)}: {leading}{behind}."
         return sentence("claim", text, p=p)
-    together = join_names(tied) if worse or len(tied) <= 8 else f"all {len(tied)} candidates"
+    together = join_names(tied) if worse or len(tied) <= 8 else f"all {len(tied):,}"
     closest = tests["winner"]["p"]
     doubt = f" ({p_text(closest)})" if closest is not None else ""
     text = (
@@ -214,7 +240,7 @@ def _untestable(part: Part) -> list[Sentence]:
 def _scope(part: Part) -> str:
     """Return "3 candidates", or "the 3 that are complete and have learned"."""
     count, words = len(part["rows"]), []
-    if part["incomplete"]:
+    if part["incomplete"] or part["unreadable"]:
         words.append("are complete")
     if part["unranked"]:
         words.append("have learned")
@@ -224,6 +250,8 @@ def _scope(part: Part) -> str:
 def _leader_text(rows: Sequence[Part], metric: PrimaryMetric) -> str:
     """Return "elu scores best by fid, 1.00 (95% interval ...)"; equals are named together."""
     leaders = [row["name"] for row in rows if row["rank"] == rows[0]["rank"]]
+    if not _is_finite(rows[0]):
+        return f"{was(leaders, 'comes', 'come')} first because fewest of the seeds diverged"
     return f"{was(leaders, 'scores', 'score equally')} best by {metric.name}, {_score_text(rows[0])}"
 
 
@@ -234,6 +262,10 @@ def _score_text(row: Part) -> str:
     about = "about " if row["interval_level"] < 0.945 else ""
     level, ends = f"{about}{row['interval_level']:.0%}", interval(row["interval"])
     return f"{score(row['iqm'])} ({level} interval {ends}{diverged})"
+
+
+def _is_finite(row: Part) -> bool:
+    return row["iqm"] is not None and math.isfinite(row["iqm"])
 
 
 def _against_reference(part: Part) -> str:

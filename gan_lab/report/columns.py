@@ -164,6 +164,7 @@ def secondary_table(setting: Part) -> Table | None:
 
 def _ranking_columns(setting: Part, metric: str) -> list[Column]:
     reference, cost = setting["reference"], setting["cost"]
+    alone = len(setting["rows"]) < 2  # who has nobody to be compared with has no rank
     mark = "" if not cost or cost["fair"] else ", do not compare"
     return [
         Column(f"{metric} (IQM)", metric, lambda row: _value(row["iqm"], row.get("interval"), _finite(row))),
@@ -173,8 +174,8 @@ def _ranking_columns(setting: Part, metric: str) -> list[Column]:
         Column("p (the best beats it)", "p best", lambda row: (text.p_value(row["p_winner"]), "")),
         Column("p (worse)", "p worse", lambda row: (text.p_value(row["p_worse"]), "")),
         Column("equivalent", "equivalent", lambda row: ("yes" if row["equivalent"] else "-", "")),
-        Column("rank", "rank", lambda row: (text.ranks(row["rank_interval"]), "")),
-        Column("P(best)", "P(best)", lambda row: (text.percent(row["p_best"]), "")),
+        Column("rank", "rank", lambda row: ("-" if alone else text.ranks(row["rank_interval"]), "")),
+        Column("P(best)", "P(best)", lambda row: ("-" if alone else text.percent(row["p_best"]), "")),
         Column("seeds", "seeds", lambda row: (str(row["seeds"]), "")),
         Column("diverged", "diverged", lambda row: (_count(row["diverged"]), "")),
         Column(f"ms per step and seed{mark}", "", lambda row: _cost(cost, row)),

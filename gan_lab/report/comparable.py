@@ -34,7 +34,7 @@ def _check_data(first: StudyRun, other: StudyRun) -> None:
         sizes = [plural(status.data_samples, "sample") for status in (ours, theirs)]
         counts = f"{sizes[0]} and {sizes[1]}" if sizes[0] != sizes[1] else f"{sizes[0]} of other content"
         raise GanLabError(
-            f"{first.run.name} and {other.run.name} were trained on other data ({counts}), which cannot "
+            f"{first.run.name} and {other.run.name} were trained on different data ({counts}), which cannot "
             "stand in one table: move one of them away, or train it again with rerun=true"
         )
 
@@ -52,8 +52,8 @@ def _check_measurement(first: Entry, other: Entry) -> None:
 
 def _measurement(entry: Entry) -> str:
     features, samples = entry.results["features"], entry.results["samples"]
-    data = entry.results.get("data") or {}
-    fingerprint = f" of data {data['fingerprint'][:8]}" if data.get("fingerprint") else ""
+    data = entry.results.get("data_fingerprint")
+    fingerprint = f" of data {data[:8]}" if data else ""
     return (
         f"{features['name']} features {features['hash']}, {samples['fake']} samples against "
         f"{samples['real']} {samples['reference']} ones{fingerprint}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from gan_lab.report.entries import Entry
 from gan_lab.runs.run import Run
+from gan_lab.runs.sittings import Sitting
 
 # Of the largest cost of a candidate's runs to the smallest: beyond, the machine had other work.
 MAX_SPREAD = 1.5
@@ -51,15 +52,32 @@ def _training_seconds(run: Run) -> float:
 
 def _reasons(runs: Sequence[Run]) -> list[str]:
     """List what was not the same in all runs, so that their times do not compare."""
+    sittings = [_sittings(run) for run in runs]
+    every = [sitting for own in sittings for sitting in own]
     described: dict[str, set[object]] = {
-        "device differs": {run.status.device for run in runs},
+        "device differs": {sitting.device for sitting in every} or {run.status.device for run in runs},
         "machine differs": {run.status.host for run in runs},
+        "number of threads differs": {sitting.threads for sitting in every},
         "engine differs": {(run.status.engine, run.status.execution) for run in runs},
         "number of seeds at once differs": {len(run.status.seeds) for run in runs},
-        "versions differ": {tuple(sorted(run.status.versions.items())) for run in runs},
+        "versions differ": {tuple(sorted(sitting.versions.items())) for sitting in every}
+        or {tuple(sorted(run.status.versions.items())) for run in runs},
     }
     reasons = [f"the {what} between runs" for what, values in described.items() if len(values) > 1]
-    resumed = sum(len(getattr(run.status, "sittings", ())) > 1 for run in runs)
+    resumed = sum(len(own) > 1 for own in sittings)
     if resumed:
         reasons.append(f"{resumed} of {len(runs)} runs were resumed")
-    return reasons
+    return [*reasons, *_other_load(every)]
+
+
+def _sittings(run: Run) -> list[Sitting]:
+    """Return the sittings that have trained; none of a run of before they were kept."""
+    return [sitting for sitting in run.sittings if sitting.to_step > sitting.from_step]
+
+
+def _other_load(sittings: Sequence[Sitting]) -> list[str]:
+    """Say that the load of the machine differed by more than what the runs themselves can make of it."""
+    loads = [sitting.load for sitting in sittings if sitting.load is not None]
+    if not loads or max(loads) <= min(loads) + max(sitting.threads for sitting in sittings):
+        return []
+    return [f"the load of the machine was {min(loads):.1f} in one run and {max(loads):.1f} in another"]

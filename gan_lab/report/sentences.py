@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_lab.report.declared import PrimaryMetric
-from gan_lab.report.text import join_names, score
+from gan_lab.report.text import all_of, join_names, p_text, score
 from gan_lab.utils.text import format_number, plural
 
 Part = Mapping[str, Any]
@@ -29,18 +29,25 @@ def incomplete(part: Part, reference: str | None, where: str) -> list[Sentence]:
     """Name who is missing, how far they came and why. ``where``: " at optimizer.lr=0.001", or nothing."""
     sentences = []
     for one in part["incomplete"]:
-        name = f"{one['name']}, the reference," if one["name"] == reference else one["name"]
-        text = f"{name} is incomplete{where}: {one['reason']}."
+        text = f"{marked([one['name']], reference)[0]} is incomplete{where}: {one['reason']}."
         sentences.append(sentence("incomplete", text, names=[one["name"]], commands=one["commands"]))
     if len(sentences) > _MOST_NAMED:
         sentences = [_many_incomplete(part["incomplete"], reference, where)]
-    for one in part["partial"]:
-        missing = plural(len(one["seeds"]), "seed")
-        text = f"{missing} of {one['name']}{where} do not count: {one['reason']}."
-        sentences.append(sentence("partial", text, names=[one["name"]], commands=one["commands"]))
+    sentences += not_counted(part, where)
     if part["untried"]:
         text = f"{was(part['untried'])} not tried{where}."
         sentences.append(sentence("untried", text, names=part["untried"]))
+    return sentences
+
+
+def not_counted(part: Part, where: str) -> list[Sentence]:
+    """Say of which candidates some seeds are missing."""
+    sentences = []
+    for one in part["partial"]:
+        missing = plural(len(one["seeds"]), "seed")
+        verb = "does" if len(one["seeds"]) == 1 else "do"
+        text = f"{missing} of {one['name']}{where} {verb} not count: {one['reason']}."
+        sentences.append(sentence("partial", text, names=[one["name"]], commands=one["commands"]))
     return sentences
 
 
@@ -54,15 +61,15 @@ def _many_incomplete(missing: Sequence[Part], reference: str | None, where: str)
     return sentence("incomplete", text, names=names, commands=commands)
 
 
-def learning(part: Part, metric: PrimaryMetric, where: str) -> list[Sentence]:
+def learning(part: Part, metric: PrimaryMetric, reference: str | None, where: str) -> list[Sentence]:
     """Say whether none, some or all have learned."""
     told = part["learning"]
     sentences = []
     if told["diverged"]:
-        text = f"{was(told['diverged'], 'has', 'have')} diverged in every seed{where}."
+        text = f"{was(marked(told['diverged'], reference), 'has', 'have')} diverged in every seed{where}."
         sentences.append(sentence("learning", text))
     if told["not_learned"]:
-        sentences.append(_not_learned(part, metric, where))
+        sentences += _not_learned(part, metric, reference, where)
     if told["unknown"]:
         names = join_names(told["unknown"])
         text = f"Whether {names} learned anything{where} cannot be shown with so few seeds."
@@ -75,28 +82,55 @@ def learning(part: Part, metric: PrimaryMetric, where: str) -> list[Sentence]:
         sentences.append(sentence("learning_unknown", text))
     if told["learned"] and not sentences:
         p = {name: told["p_values"][name] for name in told["learned"]}
-        who = f"All {len(p)}" if len(p) > 1 else told["learned"][0]
+        who = all_of(len(p)).capitalize() if len(p) > 1 else told["learned"][0]
         verb = "score" if len(p) > 1 else "scores"
-        sentences.append(sentence("learned", f"{who} {verb} better than untrained generators{where}.", p=p))
+        diverged = any(row["diverged"] for row in part["rows"])
+        scope = " in the seeds that did not diverge" if diverged else ""
+        text = f"{who} {verb} better than untrained generators{where}{scope}."
+        sentences.append(sentence("learned", text, p=p))
     return sentences
 
 
-def _not_learned(part: Part, metric: PrimaryMetric, where: str) -> Sentence:
-    told, names = part["learning"], part["learning"]["not_learned"]
-    p = {name: told["p_values"][name] for name in names}
-    known = _anchor_text(part, metric)
-    alone = not (told["learned"] or told["unknown"] or told["not_measured"] or part["incomplete"])
+def _not_learned(part: Part, metric: PrimaryMetric, reference: str | None, where: str) -> list[Sentence]:
+    """Say who has not learned, and of whom only some seeds have."""
+    told = part["learning"]
+    rows = {row["name"]: row for row in part["unranked"]}
+    some = [name for name in told["not_learned"] if rows[name]["seeds_learned"]]
+    names = [name for name in told["not_learned"] if name not in some]
+    sentences = []
+    for name in some:
+        row = rows[name]
+        text = (
+            f"{marked([name], reference)[0]} is not shown to have learned{where}: {row['seeds_learned']} of "
+            f"{row['seeds']} seeds score better than every untrained generator ({_p_of(told, [name])})."
+        )
+        sentences.append(sentence("learning", text, p={name: told["p_values"][name]}, names=[name]))
+    if not names:
+        return sentences
+    known, p = _anchor_text(part, metric), {name: told["p_values"][name] for name in names}
+    alone = not (some or told["learned"] or told["unknown"] or told["not_measured"] or part["incomplete"])
+    scores = f"({_scores_of(part, names)}{known})"
     if not alone:
-        text = f"{was(names, 'has', 'have')} not learned{where} ({_scores_of(part, names)}{known})."
-        return sentence("learning", text, p=p, names=names)
-    everybody = join_names(names) if len(names) <= _MOST_NAMED + 1 else f"all {len(names)} candidates"
+        text = f"{was(marked(names, reference), 'has', 'have')} not learned{where} {scores}."
+        return [sentence("learning", text, p=p, names=names), *sentences]
+    everybody = join_names(names) if len(names) <= _MOST_NAMED + 1 else all_of(len(names), "candidates")
     verb = "scores" if len(names) == 1 else "score"
     text = (
-        f"Nobody has learned{where}: {everybody} {verb} no better than an untrained generator "
-        f"({_scores_of(part, names)}{known}). Train longer, or change how they are trained, before comparing "
-        "them."
+        f"Nobody has learned{where}: {everybody} {verb} no better than an untrained generator {scores}. "
+        "Train longer, or change how they are trained, before comparing them."
     )
-    return sentence("learning", text, p=p, names=names)
+    return [sentence("learning", text, p=p, names=names)]
+
+
+def _p_of(told: Part, names: Sequence[str]) -> str:
+    return p_text(max(told["p_values"][name] for name in names))
+
+
+def marked(names: Sequence[str], reference: str | None) -> list[str]:
+    """Return names, of which the reference is called so."""
+    alone = len(names) == 1
+    mark = ", the reference," if alone else " (the reference)"
+    return [name + mark if name == reference else name for name in names]
 
 
 def divergence(part: Part, metric: PrimaryMetric) -> list[Sentence]:

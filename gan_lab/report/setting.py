@@ -52,7 +52,14 @@ def analyze_setting(evidence: Evidence, asked: Question, notes: list[str]) -> Pa
     unranked = [*learning["not_learned"], *learning["diverged"]]
     ranked = {name: scores for name, scores in evidence.scores.items() if name not in unranked}
     part = _compare(ranked, evidence.groups, asked)
-    rows = [unranked_row(name, evidence.groups[name], metric) for name in unranked]
+    gain = least_gain(evidence.anchors, metric, LEAST_SHARE)
+    rows = [
+        {
+            **unranked_row(name, evidence.groups[name], metric),
+            "seeds_learned": _seeds_learned(evidence, name, metric, gain),
+        }
+        for name in unranked
+    ]
     rows.sort(key=lambda row: _sort_key(row, metric))
     names = [row["name"] for row in part["rows"]]
     order = [*names, *(row["name"] for row in rows)]
@@ -90,6 +97,13 @@ def _learning(evidence: Evidence, metric: PrimaryMetric) -> Part:
     }
 
 
+def _seeds_learned(evidence: Evidence, name: str, metric: PrimaryMetric, gain: float) -> int:
+    """Count the seeds that score better than every untrained generator of the candidate."""
+    untrained = evidence.anchors.untrained.get(name, [])
+    best = comparison.orient_scores(untrained, metric.direction, metric.worst).max(initial=-np.inf)
+    return int((evidence.scores[name] > best + gain).sum()) if np.isfinite(best) else 0
+
+
 def _compare(scores: Mapping[str, Floats], groups: Groups, asked: Question) -> Part:
     if not scores:
         empty = {"winner": None, "all_equal": False, "exploratory": False, "tests": None}
@@ -110,7 +124,7 @@ def _compare(scores: Mapping[str, Floats], groups: Groups, asked: Question) -> P
         "tied": found.tied,
         "worse": found.worse,
         "all_equal": found.all_equal,
-        "exploratory": found.exploratory,
+        "exploratory": found.exploratory if len(scores) > 1 else found.candidates[0].exploratory,
         "tests": {
             "winner": asdict(found.winner_test),
             "worse": asdict(found.worse_test),

@@ -5,6 +5,7 @@ from typing import Any
 
 from gan_lab.report.columns import Table, overall_table, ranking_table, tuned_table
 from gan_lab.report.verdict import HEADLINE
+from gan_lab.report.text import all_of
 from gan_lab.utils.text import format_table
 
 MOST_SETTINGS = 12  # that are printed one by one
@@ -28,7 +29,7 @@ def lines(report: Part) -> Iterator[str]:
             yield f"{setting['name']}: {setting['verdict']['text']}"
         yield from _table(ranking_table(setting, report, short=True))
     if report["overall"]:
-        yield f"over all {len(settings)} settings"
+        yield f"over {all_of(len(settings), 'settings')}"
         yield from _table(overall_table(report["overall"], settings, short=True))
     for tuned in report["tuned"]:
         yield f"each at its own best {tuned['key']}{' at ' + tuned['name'] if tuned['name'] else ''}"

@@ -1,5 +1,6 @@
 """Numbers and names as words: how a page, a terminal and a sentence show them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,11 @@ DIVERGED_SCORE = "diverged"  # what stands for a score that is no number
 
 
 def score(value: float | None) -> str:
-    return format_number(value, DIVERGED_SCORE)
+    return DIVERGED_SCORE if value is None or not math.isfinite(value) else format_number(value)
 
 
-def interval(ends: Sequence[float | None] | None, missing: str = DIVERGED_SCORE) -> str:
-    return "-" if ends is None else f"{format_number(ends[0], missing)} to {format_number(ends[1], missing)}"
+def interval(ends: Sequence[float | None] | None) -> str:
+    return "-" if ends is None else f"{score(ends[0])} to {score(ends[1])}"
 
 
 def signed(value: float | None) -> str:
@@ -59,6 +60,11 @@ def join_names(names: Sequence[str], most: int = 8) -> str:
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1:,} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def all_of(count: int, noun: str = "") -> str:
+    """Return "both", "all 3"; with a noun "both candidates"."""
+    return ("both" if count == 2 else f"all {count:,}") + (f" {noun}" if noun else "")
 
 
 def seed_counts(rows: Sequence[Mapping[str, Any]]) -> str:

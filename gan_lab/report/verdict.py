@@ -5,14 +5,34 @@ from typing import Any
 
 from gan_lab.report.claims import claim, equivalence, order
 from gan_lab.report.declared import DeclaredMargin, PrimaryMetric
-from gan_lab.report.sentences import Sentence, divergence, incomplete, learning, sentence, was
-from gan_lab.report.text import join_names, p_text, score
+from gan_lab.report.sentences import (
+    Sentence,
+    divergence,
+    incomplete,
+    learning,
+    marked,
+    not_counted,
+    sentence,
+    was,
+)
+from gan_lab.report.text import all_of, join_names, p_text, score
 from gan_lab.utils.text import format_number
 
 Part = Mapping[str, Any]
 # The sentences that are the verdict; the others are what a careful reader asks next.
 HEADLINE = (
-    *("damaged", "incomplete", "untried", "learning", "settings", "claim", "overall", "tuned"),
+    *(
+        "damaged",
+        "incomplete",
+        "partial",
+        "untried",
+        "learning",
+        "learned",
+        "settings",
+        "claim",
+        "overall",
+        "tuned",
+    ),
     *("equivalence", "divergence", "order"),
 )
 _MOST_SETTINGS = 6  # of one outcome, that a sentence names
@@ -25,7 +45,7 @@ def setting_verdict(
     where = f" at {name}" if name else ""
     sentences = [
         *incomplete(part, reference, where),
-        *learning(part, metric, where),
+        *learning(part, metric, reference, where),
         *claim(part, metric, where),
         *equivalence(part, margin),
         *divergence(part, metric),
@@ -60,7 +80,7 @@ def overall_sentences(
     overall: Part | None, reason: str, settings: Sequence[Part], key: str
 ) -> list[Sentence]:
     """Say who is best over all settings, or why nobody is. ``key``: the one tuning key that varies, if so."""
-    start = f"at one common {key}" if key else f"over all {len(settings)} settings"
+    start = f"at one common {key}" if key else f"over {all_of(len(settings), 'settings')}"
     if overall is None:
         return [sentence("overall", f"No verdict {start}: {reason}.")] if reason else []
     test, rows = overall["test"], overall["rows"]
@@ -69,7 +89,7 @@ def overall_sentences(
     if overall["winner"] is not None:
         row = next(row for row in rows if row["name"] == overall["winner"])
         text = (
-            f"{_capital(start)} {row['name']} is the best {scope}: {_mean_text(row)}, {p_text(test['p'])}; "
+            f"{_capital(start)}, {row['name']} is the best {scope}: {_mean_text(row)}, {p_text(test['p'])}; "
             "it leads in every setting, and no reversal was found."
         )
         return [sentence("overall", text, p=test["p_values"])]
@@ -96,49 +116,70 @@ def tuned_sentences(tuned: Part, metric: PrimaryMetric) -> list[Sentence]:
     if tuned["winner"] is not None:
         best, second = rows[0], rows[1]
         text = (
-            f"{start} {best['name']} is the best: {metric.name} {_tuned_text(best)} against "
+            f"{start}, {best['name']} is the best: {metric.name} {_tuned_text(best)} against "
             f"{second['name']}'s {_tuned_text(second)}, {p_text(tuned['p'])}."
         )
         return [sentence("tuned", text, p=p)]
     tied, worse = tuned["tied"], tuned["worse"]
     if not tuned["tested"]:
-        text = f"{start} nothing can be tested with so few seeds; {rows[0]['name']} scores best."
+        text = f"{start}, nothing can be tested with so few seeds; {rows[0]['name']} scores best."
         return [sentence("tuned", text, p=p)]
     behind = ""
     if worse:
         largest = max(row["p_worse"] for row in rows if row["worse"])
         behind = f"; {was(worse, 'is', 'are')} worse ({p_text(largest)})"
-    text = f"{start} {join_names(tied)} cannot be told apart{behind}."
+    text = f"{start}, {join_names(tied)} cannot be told apart{behind}."
     return [sentence("tuned", text, p=p)]
 
 
 def _tuned_text(row: Part) -> str:
-    return f"{score(row['tuned_iqm'])} at {row['best_value']}"
+    return f"{score(row['tuned_iqm'])} (best at {row['best_value']})"
 
 
 def _missing_anywhere(settings: Sequence[Part], reference: str | None) -> list[Sentence]:
-    """Name who is incomplete or was not tried in any setting, each with its settings."""
+    """Name who is incomplete, was not tried or has not learned in any setting, each with its settings."""
     sentences: list[Sentence] = []
-    where: dict[str, list[tuple[str, Part]]] = {}
+    absent: dict[str, list[tuple[str, Part]]] = {}
     untried: dict[str, list[str]] = {}
+    unlearned: dict[str, list[str]] = {}
     for part in settings:
         for one in part["incomplete"]:
-            where.setdefault(one["name"], []).append((part["name"], one))
+            absent.setdefault(one["name"], []).append((part["name"], one))
         for name in part["untried"]:
             untried.setdefault(name, []).append(part["name"])
-    for name, pairs in list(where.items())[:_MOST_SETTINGS]:
-        who = f"{name}, the reference," if name == reference else name
+        for row in part["unranked"]:
+            unlearned.setdefault(row["name"], []).append(part["name"])
+    for name, pairs in list(absent.items())[:_MOST_SETTINGS]:
         names, first = [setting for setting, _ in pairs], pairs[0][1]
-        text = f"{who} is incomplete {_places(names)}: {first['reason']}."
+        text = f"{marked([name], reference)[0]} is incomplete {_places(names)}: {first['reason']}."
         commands = [command for _, one in pairs for command in one["commands"]]
         sentences.append(sentence("incomplete", text, names=[name], commands=commands))
+    if len(absent) > _MOST_SETTINGS:
+        rest = list(absent)[_MOST_SETTINGS:]
+        sentences.append(sentence("incomplete", f"{was(rest, 'is', 'are')} incomplete, too.", names=rest))
+    sentences += [one for part in settings for one in not_counted(part, f" at {part['name']}")][
+        :_MOST_SETTINGS
+    ]
+    sentences += _listed("untried", "was not tried", untried)
+    if not all(part["unranked"] and not part["rows"] for part in settings):
+        sentences += _listed("learning", "is not shown to have learned", unlearned)
+    if all(any(one["kind"] == "learned" for one in part["verdict"]["sentences"]) for part in settings):
+        who = "All that are complete" if absent else "All"
+        text = f"{who} score better than untrained generators in every setting."
+        sentences.append(sentence("learned", text))
+    return sentences
+
+
+def _listed(kind: str, verb: str, where: Mapping[str, list[str]]) -> list[Sentence]:
+    """Say of each candidate where it was not tried, or has not learned."""
+    named = [
+        sentence(kind, f"{name} {verb} {_places(names)}.", names=[name])
+        for name, names in list(where.items())[:_MOST_SETTINGS]
+    ]
     if len(where) > _MOST_SETTINGS:
         rest = list(where)[_MOST_SETTINGS:]
-        sentences.append(sentence("incomplete", f"{was(rest, 'is', 'are')} incomplete, too.", names=rest))
-    for name, names in list(untried.items())[:_MOST_SETTINGS]:
-        text = f"{name} was not tried {_places(names)}."
-        sentences.append(sentence("untried", text, names=[name]))
-    return sentences
+        named.append(sentence(kind, f"The same holds of {join_names(rest)} in some settings.", names=rest))
+    return named
 
 
 def _outcome(setting: Part) -> str:
@@ -147,23 +188,23 @@ def _outcome(setting: Part) -> str:
     if not rows:
         return "nobody has learned" if setting["unranked"] else "nobody is complete"
     if len(rows) == 1:
-        return (
-            f"only {rows[0]['name']} has learned"
-            if setting["unranked"]
-            else f"only {rows[0]['name']} is complete"
+        state = (
+            "has learned" if setting["unranked"] else "is complete" if setting["incomplete"] else "was tried"
         )
+        return f"only {rows[0]['name']} {state}"
+    complete = " of those that are complete" if setting["incomplete"] or setting["unreadable"] else ""
     if setting["winner"] is not None:
-        return f"{setting['winner']} is the best"
+        return f"{setting['winner']} is the best{complete}"
     if setting["all_equal"]:
         return "all scores are equal"
     if setting["exploratory"]:
-        return f"{rows[0]['name']} scores best, exploratory,"
-    tied = [row["name"] for row in rows if not row["worse"]]
-    return (
-        f"{join_names(tied)} cannot be told apart"
-        if len(tied) > 1
-        else f"{tied[0]} scores best, not certainly,"
-    )
+        return f"{rows[0]['name']} scores best{complete}, exploratory,"
+    tied = sorted(row["name"] for row in rows if not row["worse"])
+    worse = [row["name"] for row in rows if row["worse"]]
+    if len(tied) == 1:
+        return f"{tied[0]} scores best{complete}, not certainly,"
+    behind = f" and {join_names(worse, 3)} scored worse" if worse else ""
+    return f"{join_names(tied)} cannot be told apart{behind}"
 
 
 def _places(names: Sequence[str]) -> str:
@@ -191,7 +232,7 @@ def _mean_text(row: Part) -> str:
 
 def _reversal_text(one: Part, names: Sequence[str]) -> str:
     leads, behind = (_places([names[k] for k in one[key]]) for key in ("leads", "behind"))
-    return f"{one['name']} is best {leads} and significantly behind {behind}"
+    return f"{one['name']} leads {leads} and is significantly behind {behind}"
 
 
 def _ahead_texts(leader: str, behind: Sequence[Part], names: Sequence[str]) -> list[str]:

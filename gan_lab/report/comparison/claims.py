@@ -92,7 +92,7 @@ def winner_test(scores: Scores, *, alpha: float = 0.05, seed: int = 0) -> Winner
             ours, theirs = tested[leader][:n], tested[name][:m]
             p_by_name[name] = 1.0
             if probability_better(ours, theirs) > 0.5:
-                p_by_name[name] = permutation_test(ours, theirs, seed=seed, names=(leader, name))
+                p_by_name[name] = permutation_test(ours, theirs, seed=seed)
     p = max(p_by_name.values()) if p_by_name else None
     certain = p is not None and p <= alpha and all(iqms[name] < iqms[leader] for name in exploratory)
     return WinnerTest(leader, leader if certain else None, p, p_by_name, seeds, exploratory)

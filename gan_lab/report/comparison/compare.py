@@ -265,7 +265,7 @@ def _reference_tests(samples: Scores, reference: str, seed: int) -> dict[str, fl
     for name, ours in sorted(samples.items()):
         if name != reference and min(len(ours), len(theirs)) >= FEWEST_SEEDS:
             n, m = seeds_of_pair(len(ours), len(theirs))
-            p_by_name[name] = permutation_test(ours[:n], theirs[:m], seed=seed, names=(name, reference))
+            p_by_name[name] = permutation_test(ours[:n], theirs[:m], seed=seed)
     return p_by_name
 
 

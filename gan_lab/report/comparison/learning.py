@@ -53,7 +53,7 @@ def learning_test(
         elif not len(before) or separated_p(len(trained), len(before)) / 2 > alpha:
             unknown.append(name)
         else:
-            p_by_name[name] = _better_p(trained, before, name, seed)
+            p_by_name[name] = _better_p(trained, before, seed)
     adjusted = stats.false_discovery_control(list(p_by_name.values())) if p_by_name else []
     p_by_name = {name: float(p) for name, p in zip(p_by_name, adjusted, strict=True)}
     return LearningTest(
@@ -64,7 +64,7 @@ def learning_test(
     )
 
 
-def _better_p(x: Floats, y: Floats, name: str, seed: int) -> float:
+def _better_p(x: Floats, y: Floats, seed: int) -> float:
     """Test "x beats y" one-sided: half of the two-sided p-value in its direction."""
-    half = permutation_test(x, y, seed=seed, names=(name, "untrained")) / 2
+    half = permutation_test(x, y, seed=seed) / 2
     return half if probability_better(x, y) > 0.5 else 1 - half

@@ -127,7 +127,7 @@ def _behind(leader: str, study: Study, alpha: float, seed: int) -> list[Behind]:
             n, m = seeds_of_pair(len(ours), len(theirs))
             better = probability_better(theirs[:m], ours[:n]) > 0.5
             if min(n, m) >= FEWEST_SEEDS and (ahead or better):
-                p = permutation_test(ours[:n], theirs[:m], seed=seed, names=(leader, name))
+                p = permutation_test(ours[:n], theirs[:m], seed=seed)
             significant = better and p is not None and p <= alpha
             if ahead or significant:
                 listed.append(Behind(k, name, p, significant))

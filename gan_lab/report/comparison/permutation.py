@@ -13,7 +13,6 @@ from itertools import combinations
 import numpy as np
 
 from gan_lab.report.comparison.brunner_munzel import Indices, Pool, pool, statistics
-from gan_lab.report.comparison.rng import make_rng
 from gan_lab.report.comparison.scores import Floats
 
 MOST_PERMUTATIONS = 9_999
@@ -24,19 +23,21 @@ _BATCH = 500_000
 _ROUNDING = 1 - 1e-9  # Equal statistics may differ by rounding.
 
 
-def permutation_test(x: Floats, y: Floats, *, seed: int = 0, names: Sequence[str] = ()) -> float:
+def permutation_test(x: Floats, y: Floats, *, seed: int = 0) -> float:
     """Compute the two-sided p-value of "x (n,) and y (m,) come from one distribution".
 
     The statistic is Brunner and Munzel's, its distribution that of exchanging scores between x and y
     (Neubert & Brunner 2007), so that the test is exact for equal distributions and nearly so for equal
     medians. All arrangements are enumerated up to 8 and 8 scores, else 9,999 are random and the observed
     one counts among them (Phipson & Smyth 2010): p is never 0. Two constant, equal samples have p = 1.
-    ``seed`` and ``names`` decide the random numbers that ties ask for.
+    ``seed`` decides the random numbers that ties ask for.
     """
     pooled = pool([x, y])
     statistic = abs(float(statistics(pooled, pooled.order[None])[0, 0, 1]))
-    rng = make_rng(seed, "permutation", *sorted(names)) if pooled.tied else None
-    null = _pair_null(pooled, rng) if rng else _untied_pair_null(len(x), len(y))
+    if pooled.tied:
+        null = _tied_pair_null(len(x), len(y), tuple(pooled.first.tolist()), seed)
+    else:
+        null = _untied_pair_null(len(x), len(y))
     return _share_at_least(null, statistic)
 
 
@@ -149,6 +150,13 @@ def _shuffles(rows: int, total: int, rng: np.random.Generator) -> Indices:
 def _untied_pair_null(n: int, m: int) -> Floats:
     pooled = pool([np.arange(n, dtype=np.float64), np.arange(n, n + m, dtype=np.float64)])
     return _pair_null(pooled, np.random.default_rng([n, m]))
+
+
+@lru_cache(maxsize=256)
+def _tied_pair_null(n: int, m: int, ranks: tuple[int, ...], seed: int) -> Floats:
+    """Compute the null distribution of n + m scores with these ranks, equal ones with the same."""
+    scores = np.array(ranks, dtype=np.float64)
+    return _pair_null(pool([scores[:n], scores[n:]]), np.random.default_rng([seed, n, m, *ranks]))
 
 
 def _pair_null(pooled: Pool, rng: np.random.Generator) -> Floats:

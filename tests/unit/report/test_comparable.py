@@ -42,7 +42,7 @@ def test_runs_that_were_trained_on_other_data_are_refused(study: Path, samples: 
     make_run(study, "elu", [1.0] * 5, facts={"data_fingerprint": "a" * 64, "data_samples": 60})
     make_run(study, "relu", [1.0] * 5, facts={"data_fingerprint": "b" * 64, "data_samples": samples})
     with pytest.raises(
-        GanLabError, match="activation=elu and activation=relu were trained on other data"
+        GanLabError, match="activation=elu and activation=relu were trained on different data"
     ) as error:
         report_on(study)
     assert told in str(error.value)

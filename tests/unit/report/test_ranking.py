@@ -1,11 +1,13 @@
 """The numbers of a ranking, and those beside it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from gan_lab.runs.sittings import Sitting
 from tests.helpers.reports import make_three, ranked, report_on, row
 from tests.helpers.synthetic import SITES, STEPS, draws, make_run, metric
 
@@ -15,7 +17,7 @@ def test_a_clear_winner_is_named_with_its_p_value_and_offered_fresh_seeds(study:
     report = report_on(study)
     verdict = report["verdict"]
     assert verdict["winner"] == "elu"
-    assert verdict["text"].startswith("elu is the best of 3 candidates by fid: ")
+    assert "elu is the best of 3 candidates by fid: " in verdict["text"]
     (claim,) = [one for one in verdict["sentences"] if one["kind"] == "claim"]
     assert ", p < 0.001 against every other." in claim["text"]
     assert set(claim["p"]) == {"relu", "tanh"}
@@ -177,6 +179,43 @@ def test_costs_of_other_machines_are_marked(study: Path, facts: dict[str, object
     make_run(study, "elu", [2.0] * 5, facts=facts)
     cost = report_on(study)["settings"][0]["cost"]
     assert (cost["fair"], cost["reasons"]) == (False, [reason])
+
+
+def sitting(**changes: Any) -> Sitting:
+    before = {
+        "device": "cpu",
+        "threads": 1,
+        "engine": "vmap",
+        "execution": "eager",
+        "versions": {"torch": "2"},
+    }
+    return Sitting(**(before | {"to_step": STEPS[-1], "load": 1.0} | changes))
+
+
+@pytest.mark.parametrize(
+    ("sittings", "reason"),
+    [
+        ([sitting(threads=2)], "the number of threads differs between runs"),
+        ([sitting(device="a GPU")], "the device differs between runs"),
+        ([sitting(versions={"torch": "3"})], "the versions differ between runs"),
+        ([sitting(to_step=500), sitting(from_step=500)], "1 of 2 runs were resumed"),
+        ([sitting(load=6.5)], "the load of the machine was 1.0 in one run and 6.5 in another"),
+    ],
+)
+def test_costs_compare_only_where_the_sittings_were_alike(
+    study: Path, sittings: list[Sitting], reason: str
+) -> None:
+    make_run(study, "relu", [2.0] * 5, facts={"sittings": [sitting()]})
+    make_run(study, "elu", [2.0] * 5, facts={"sittings": sittings})
+    cost = report_on(study)["settings"][0]["cost"]
+    assert (cost["fair"], cost["reasons"]) == (False, [reason])
+
+
+def test_costs_of_sittings_that_were_alike_compare(study: Path) -> None:
+    make_run(study, "relu", [2.0] * 5, facts={"sittings": [sitting()]})
+    restarted = [sitting(to_step=0, threads=8), sitting(load=1.6)]  # stopped before its first step
+    make_run(study, "elu", [2.0] * 5, facts={"sittings": restarted})
+    assert report_on(study)["settings"][0]["cost"]["fair"]
 
 
 def test_a_busy_machine_shows_in_the_spread_of_a_candidates_runs(study: Path) -> None:

@@ -71,7 +71,7 @@ def test_who_is_best_everywhere_is_the_overall_winner(study: Path) -> None:
     assert overall["rows"][0]["iqm"] == pytest.approx(np.mean([(500 - iqm) / (500 - 19) for iqm in iqms]))
     text = report["verdict"]["text"]
     assert "elu is the best at optimizer.lr=5e-05, 0.0002 and 0.0008 (p at most 0.001)." in text
-    assert "At one common optimizer.lr elu is the best of 3: " in text
+    assert "At one common optimizer.lr, elu is the best of 3: " in text
     assert "no reversal was found" in text
     assert "no reversal." not in text
     assert "With each candidate at its own best optimizer.lr elu is the best: fid " in text
@@ -121,7 +121,7 @@ def test_data_sets_are_a_problem_and_no_means(study: Path) -> None:
             make_run(study, name, draws(score, 3, 8, round(score) + len(data)), **own, **ANCHORS)
     report = report_on(study)
     assert report["tuned"] == []
-    assert "Over all 2 settings elu is the best of 2" in report["verdict"]["text"]
+    assert "Over both settings, elu is the best of 2" in report["verdict"]["text"]
     (command,) = report["verdict"]["rerun"]["commands"]
     assert command == (
         "gan-lab train -m activation=elu dataset.name=digits,kmnist seed=8 seeds=8 study=study_fresh"
@@ -139,7 +139,7 @@ def test_each_data_set_has_its_own_best_learning_rate(study: Path) -> None:
     assert [part["name"] for part in report["tuned"]] == ["dataset=digits", "dataset=kmnist"]
     assert [part["winner"] for part in report["tuned"]] == ["elu", "elu"]
     assert (
-        "With each candidate at its own best optimizer.lr at dataset=kmnist elu" in report["verdict"]["text"]
+        "With each candidate at its own best optimizer.lr at dataset=kmnist, elu" in report["verdict"]["text"]
     )
 
 

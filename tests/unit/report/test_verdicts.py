@@ -76,8 +76,10 @@ def test_2_a_run_that_failed_at_its_last_step_neither_wins_nor_loses(study: Path
     run(study, "relu", 100, 8, state="failed", reason="disk full")
     run(study, "elu", 200, 10, stream=1)
     verdict = report_on(study)["verdict"]
-    start = "relu, the reference, is incomplete: failed at step 2,000 of 2,000 (disk full). "
-    assert verdict["text"].startswith(f"{start}No verdict: only elu is complete, fid 20")
+    assert verdict["text"].startswith(
+        "relu, the reference, is incomplete: failed at step 2,000 of 2,000 (disk full). elu scores better "
+        "than untrained generators. No verdict: only elu is complete, fid 20"
+    )
     assert (verdict["winner"], verdict["worse"]) == (None, [])
 
 
@@ -92,6 +94,7 @@ def test_3_a_reference_that_lacks_a_setting_is_named_and_never_replaced(study: P
     text = report["verdict"]["text"]
     assert text.startswith(
         "relu, the reference, is incomplete at optimizer.lr=0.0004: interrupted at step 1,000 of 2,000. "
+        "All that are complete score better than untrained generators in every setting. "
         "relu is the best at optimizer.lr=0.0001 and 0.0002 (p at most 0.001); elu and tanh cannot be "
         "told apart at optimizer.lr=0.0004."
     )
@@ -114,8 +117,8 @@ def test_4_an_order_that_reverses_has_no_overall_winner(study: Path) -> None:
     text = report["verdict"]["text"]
     assert "elu is the best at optimizer.lr=0.0001, 0.0002 and 0.0004 (p at most 0.0" in text
     assert (
-        "No winner at one common optimizer.lr: the order reverses: elu is best at optimizer.lr=0.0001, "
-        "0.0002 and 0.0004 and significantly behind at optimizer.lr=0.0008; "
+        "No winner at one common optimizer.lr: the order reverses: elu leads at optimizer.lr=0.0001, "
+        "0.0002 and 0.0004 and is significantly behind at optimizer.lr=0.0008; "
     ) in text
     assert report["verdict"]["winner"] is None
     assert report["overall"]["winner"] is None
@@ -130,14 +133,14 @@ def test_5_at_its_own_best_value_is_another_question_than_at_a_common_one(study:
     text = report["verdict"]["text"]
     assert "No winner at one common optimizer.lr: the order reverses: " in text
     assert (
-        "elu is best at optimizer.lr=0.0001 and significantly behind at optimizer.lr=0.0002 and 0.0004."
+        "elu leads at optimizer.lr=0.0001 and is significantly behind at optimizer.lr=0.0002 and 0.0004."
         in text
     )
     (tuned,) = report["tuned"]
     assert (tuned["key"], tuned["winner"]) == ("optimizer.lr", "elu")
     best = tuned["rows"][0]
     assert (
-        f"With each candidate at its own best optimizer.lr elu is the best: fid {best['tuned_iqm']:#.3g}"
+        f"With each candidate at its own best optimizer.lr, elu is the best: fid {best['tuned_iqm']:#.3g}"
         in text
     )
     assert best["best_value"] == "0.0001"
@@ -170,7 +173,10 @@ def test_7_of_equals_nobody_scored_worse(study: Path, candidates: int, seeds: in
     report = report_on(study)
     assert report["settings"][0]["worse"] == []
     assert report["verdict"]["winner"] is None
-    assert report["verdict"]["text"].startswith(f"No difference found among {candidates} candidates by fid: ")
+    assert report["verdict"]["text"].startswith(
+        f"All {candidates} score better than untrained generators. "
+        f"No difference found among {candidates} candidates by fid: "
+    )
     assert "cannot be told apart (p = " in report["verdict"]["text"]
 
 
@@ -199,7 +205,9 @@ def test_9_too_few_seeds_are_told_of_the_one_that_has_them(study: Path) -> None:
     run(study, "tanh", 100, 5, 5, stream=50)
     report = report_on(study)
     assert report["verdict"]["winner"] == "elu"
-    assert report["verdict"]["text"].startswith("elu is the best of 10 candidates by fid: ")
+    assert report["verdict"]["text"].startswith(
+        "All 10 score better than untrained generators. elu is the best of 10 candidates by fid: "
+    )
     (power,) = [one["text"] for one in report["verdict"]["sentences"] if one["kind"] == "power"]
     assert power == "tanh (5 seeds): too few to be called worse, however large the difference (7 are needed)."
     rows = {row["name"]: row for row in report["settings"][0]["rows"]}
@@ -225,7 +233,7 @@ def test_11_equal_scores_are_called_equal(study: Path) -> None:
     for name in ("relu", "elu", "tanh"):
         make_run(study, name, [100.0] * 6, **KNOWN)
     report = report_on(study)
-    assert report["verdict"]["text"].startswith("All scores of all 3 candidates are equal: fid 100.")
+    assert "All scores of all 3 candidates are equal: fid 100." in report["verdict"]["text"]
     assert report["settings"][0]["tied"] == ["elu", "relu", "tanh"]
     assert {row["rank"] for row in report["settings"][0]["rows"]} == {1}
 
@@ -242,3 +250,96 @@ def test_12_a_leader_that_changed_is_named_and_who_still_improves(study: Path) -
     assert "elu is still improving (p < 0.001)." in text
     (order,) = [one for one in report["verdict"]["sentences"] if one["kind"] == "order"]
     assert order["p"]["improving"]["elu"] < 0.001 < 0.05 < order["p"]["improving"]["relu"]
+
+
+def test_who_is_exploratory_is_not_among_those_that_the_winner_beats(study: Path) -> None:
+    run(study, "elu", 60, 5)
+    run(study, "relu", 100, 5, stream=2)
+    run(study, "tanh", 155, 1, 3, stream=4)
+    text = report_on(study)["verdict"]["text"]
+    assert "elu is the best of 3 candidates by fid: " in text
+    assert "p < 0.001 against every other but tanh, not tested with fewer than 5 seeds." in text
+
+
+def test_who_is_exploratory_and_scores_best_is_in_the_way_of_a_winner(study: Path) -> None:
+    run(study, "elu", 60, 5)
+    run(study, "relu", 100, 5, stream=2)
+    run(study, "tanh", 55, 1, 3, stream=4)
+    report = report_on(study)
+    assert report["verdict"]["winner"] is None
+    assert (
+        "No winner among 3 candidates by fid, 3 to 10 seeds each: elu beats every other that has 5 seeds "
+        "(p < 0.001), but tanh cannot be tested with fewer. tanh scores best by fid, "
+    ) in report["verdict"]["text"]
+
+
+def test_of_who_learned_in_some_seeds_only_they_are_counted(study: Path) -> None:
+    make_run(study, "elu", [40, 45, 50, 498, 500, 499], **KNOWN)
+    run(study, "relu", 100, 5, 6, stream=2)
+    run(study, "tanh", 60, 5, 6, stream=3)
+    text = report_on(study)["verdict"]["text"]
+    assert text.startswith(
+        "elu is not shown to have learned: 3 of 6 seeds score better than every untrained generator (p = "
+    )
+    assert "elu has not learned" not in text
+
+
+def test_of_those_of_which_too_many_diverged_nobody_scores_best(study: Path) -> None:
+    run(study, "relu", 100, 5, diverged=dict.fromkeys(range(4), 700))
+    run(study, "elu", 50, 3, stream=3, diverged=dict.fromkeys(range(5), 600))
+    verdict = report_on(study)["verdict"]
+    assert "relu comes first because fewest of the seeds diverged." in verdict["text"]
+    assert "inf" not in verdict["text"]
+    assert "scores best by" not in verdict["text"]
+    assert verdict["rerun"] is None
+
+
+def test_a_run_that_cannot_be_read_is_missing_from_those_that_are_complete(study: Path) -> None:
+    for k, name in enumerate(("elu", "relu", "tanh")):
+        run(study, name, 60 + 20 * k, 5, stream=k)
+    (study / "activation=tanh" / "status.json").write_text("{")
+    verdict = report_on(study)["verdict"]
+    assert verdict["text"].startswith("Not readable, and so missing here: activation=tanh. ")
+    assert "elu is the best of the 2 that are complete by fid" in verdict["text"]
+    assert verdict["winner"] is None
+
+
+def test_a_single_seed_that_failed_is_named_in_the_verdict(study: Path) -> None:
+    for seed in range(6):
+        failed = {"state": "failed", "reason": "killed"} if seed == 5 else {}
+        run(study, "elu", 60, 5, 1, stream=seed, first=seed, name=f"elu-{seed}", **failed)
+        run(study, "relu", 80, 5, 1, stream=50 + seed, first=seed, name=f"relu-{seed}")
+    verdict = report_on(study)["verdict"]
+    assert verdict["text"].startswith(
+        "1 seed of elu does not count: failed at step 2,000 of 2,000 (killed). "
+    )
+    assert verdict["commands"] == ["gan-lab train activation=elu seeds=1 seed=5"]
+
+
+def test_who_has_not_learned_at_some_values_is_named_and_at_all_is_left_out(study: Path) -> None:
+    table = {"elu": [60, 70], "relu": [100, 110], "sigmoid": [499, 150], "tanh": [499, 499]}
+    rates(study, table, 0.001, 10, (1e-4, 2e-4))
+    report = report_on(study)
+    text = report["verdict"]["text"]
+    assert "sigmoid is not shown to have learned at optimizer.lr=0.0001." in text
+    assert "tanh is not shown to have learned at optimizer.lr=0.0001 and 0.0002." in text
+    assert [row["name"] for row in report["overall"]["rows"]] == ["elu", "relu", "sigmoid"]
+    assert {row["name"] for row in report["tuned"][0]["rows"]} == {"elu", "relu", "sigmoid"}
+
+
+def test_too_many_candidates_for_their_seeds_are_not_said_to_be_alike(study: Path) -> None:
+    run(study, "relu", 100, 5, 5)
+    for k in range(1, 7):
+        run(study, f"a{k}", 102 if k == 1 else 400, 5, 5, stream=k)
+    text = report_on(study)["verdict"]["text"]
+    assert "cannot be told apart" not in text
+    assert "but is not shown to beat a1 (p = " in text
+    assert "with 5 seeds each nobody can be called worse." in text
+
+
+def test_one_candidate_with_many_seeds_is_not_exploratory(study: Path) -> None:
+    run(study, "relu", 100, 5)
+    report = report_on(study)
+    assert not report["verdict"]["exploratory"]
+    printed = "\n".join(lines(report))
+    assert "P(best)" not in printed
