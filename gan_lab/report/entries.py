@@ -129,7 +129,8 @@ def _exclusion(run: Run, target: int) -> tuple[str, str] | None:
     """Return (why a run is no evidence, what completes it), None if it is complete."""
     state, status = run.state, run.status
     if state in ("failed", "interrupted", "running"):
-        why = f" ({truncate(status.reason)})" if status.reason and state != "running" else ""
+        told = status.reason.rpartition(f"{run.name}: ")[2]  # which run it is, is known here
+        why = f" ({truncate(told)})" if told and state != "running" else ""
         text = "is running" if state == "running" else state
         remedy = "wait" if state == "running" else "train"
         return f"{text} at step {run.step:,} of {status.steps:,}{why}", remedy

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gan_lab.report.columns import Table, overall_table, ranking_table, tuned_table
-from gan_lab.report.verdict import HEADLINE
 from gan_lab.report.text import all_of
+from gan_lab.report.verdict import HEADLINE
 from gan_lab.utils.text import format_table
 
 MOST_SETTINGS = 12  # that are printed one by one

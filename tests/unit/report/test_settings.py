@@ -74,7 +74,7 @@ def test_who_is_best_everywhere_is_the_overall_winner(study: Path) -> None:
     assert "At one common optimizer.lr, elu is the best of 3: " in text
     assert "no reversal was found" in text
     assert "no reversal." not in text
-    assert "With each candidate at its own best optimizer.lr elu is the best: fid " in text
+    assert "With each candidate at its own best optimizer.lr, elu is the best: fid " in text
     assert not any("same learning rate" in limitation for limitation in report["limitations"])
     # The order of the sentences: each setting's own, over all, tuned.
     kinds = [one["kind"] for one in report["verdict"]["sentences"]]
