@@ -1,6 +1,5 @@
 """Hydra's entrypoint: what ``gan-lab train`` does, for one run and for each run of a sweep."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from gan_lab.config.overrides import check_choices
 from gan_lab.config.schema import check
 from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.folder import discard_if_refused
@@ -24,16 +24,17 @@ register_resolvers()  # at import, because the workers of parallel launchers imp
 def main(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
-    run_as_job(lambda: train(cfg, folder, job.runtime.choices), single=job.mode == RunMode.RUN)
+    run_as_job(lambda: train(cfg, folder, job), single=job.mode == RunMode.RUN)
     print(summary(cfg, folder))
 
 
-def train(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
+def train(cfg: DictConfig, folder: Path, job: Any) -> None:
     """Train ``cfg`` in ``folder``, resuming what is there; a finished run is left as it is.
 
-    Nothing is left of a run that is refused.
+    ``job`` is Hydra's own node of the configuration. Nothing is left of a run that is refused.
     """
     with discard_if_refused(folder):
+        check_choices(job)
         check(cfg)
         status = None if cfg.rerun else existing_status(cfg, folder)
         if status is not None and is_done(cfg, status):
@@ -44,7 +45,7 @@ def train(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> None:
         from gan_lab.training.preflight import preflight
         from gan_lab.training.run import open_run, schedule_of
 
-        with open_run(cfg, folder, choices) as run:
+        with open_run(cfg, folder, job.runtime.choices) as run:
             components = build_components(cfg, run.device)
             max_concurrent_seeds = preflight(cfg, components)
             experiment = run.start_or_resume(components, max_concurrent_seeds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hydra import compose, initialize_config_dir
 
 from gan_lab.config.errors import config_errors
+from gan_lab.config.overrides import keep_text
 from gan_lab.utils.paths import config_dir
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ class Study:
         study = [] if self.name is None else [f"study={self.name}"]
         with config_errors():
             with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-                composed = compose("train", overrides=[*study, *overrides], return_hydra_config=True)
-            folder, choices = Path(composed.hydra.run.dir), composed.hydra.runtime.choices
+                composed = compose(
+                    "train", overrides=keep_text([*study, *overrides]), return_hydra_config=True
+                )
+            folder = Path(composed.hydra.run.dir)
         cfg = task_config(composed)
-        train(cfg, folder, choices)
+        train(cfg, folder, composed.hydra)
         trained = load(folder, target_modules(cfg))
         if note := watched_note(cfg, trained.run):
             _log.warning(note)

@@ -15,7 +15,9 @@ def command(arguments: tuple[str, ...]) -> None:
     """Train one configuration, or with -m a sweep of them."""
     # Hydra then raises what went wrong instead of printing it over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["gan-lab train", *arguments]
+    from gan_lab.config.overrides import keep_text
     from gan_lab.train import main
+
+    sys.argv = ["gan-lab train", *keep_text(arguments)]
 
     main()

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,6 +58,12 @@ def groups() -> dict[str, str]:
     folders = {path.name: path.name for path in config_dir().iterdir() if path.is_dir()}
     variants = {name.partition("@")[2]: name for name in _defaults() if "@" in name}
     return {name: option for name, option in (folders | variants).items() if name != "hydra"}
+
+
+def groups_of_several() -> set[str]:
+    """Return the groups of which a list of entries may be chosen: metric, diagnostic."""
+    entries = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
+    return {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
 
 
 @cache
@@ -134,11 +141,18 @@ def _did_you_mean(name: str, options: Mapping[str, str]) -> str:
     return f", did you mean {options[near[0]]!r}?" if near else ""
 
 
+def _several_values(match: re.Match[str]) -> str:
+    typed = shlex.quote(match["typed"])
+    return f"{match['typed']} requires --multirun: gan-lab train -m {typed} sweeps over its values"
+
+
 _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda match: match["why"]),
     (rf"Could not (find|load) 'hydra/launcher/(?P<name>{'|'.join(_EXTRAS)})'", _no_such_launcher),
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
     (r"(Could not override|config group) '(?P<key>[^'=]+)", _no_such_key),
+    (r"Ambiguous value for argument '(?P<typed>[^\n]*)'\s*\n", _several_values),
+    (r"Sweep parameters '(?P<typed>[^\n]*)' requires --multirun", _several_values),
     (r"LexerNoViableAltException:(?P<typed>.*)", _unreadable),
     (
         r"Error parsing override '(?P<typed>[^']*)'\nmissing EQUAL",

@@ -52,9 +52,7 @@ def _check_folder(path: Any) -> Path:
     try:
         folder.stat()
     except FileNotFoundError:
-        # A name of digits is a number to Hydra, and 2024_01_15 is 20240115.
-        quoted = "" if isinstance(path, str) else f": a name of digits is typed as 'dataset.path=\"{path}\"'"
-        raise DataError(f"dataset.path={path} does not exist{quoted}") from None
+        raise DataError(f"dataset.path={path} does not exist") from None
     except (OSError, ValueError) as error:
         raise DataError(f"dataset.path={path} cannot be read: {describe(error)}") from error
     if not folder.is_dir():

@@ -14,6 +14,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from gan_lab.config.overrides import check_choices
 from gan_lab.config.schema import check
 from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.existing import (
@@ -147,6 +148,7 @@ def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Sweep
     stamp_of = _stamped_once()
     for overrides in combinations:
         composed = compose(list(overrides))
+        check_choices(composed.hydra)
         check(composed)
         folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
         cfg = to_plain(composed)

@@ -41,7 +41,7 @@ def sentence(*overrides: str) -> str:
         ("activation='é'", "no activation named 'é'"),
         ("metric=[fid,nothing]", "metric/nothing"),
         ("experiment=../train", "experiment/"),
-        ("activation=elu,relu", "Ambiguous value"),
+        ("activation=elu,relu", "gan-lab train -m activation=elu,relu sweeps over its values"),
         ("+activation=relu", "Multiple values for activation"),
         # names of groups and settings
         ("activation={a:1}", "activation cannot be set like that"),

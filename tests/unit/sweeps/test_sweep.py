@@ -65,7 +65,8 @@ def state(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def _any_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_lab.sweeps.sweep.check", lambda cfg: None)
+    for name in ("check", "check_choices"):
+        monkeypatch.setattr(f"gan_lab.sweeps.sweep.{name}", lambda cfg: None)
     monkeypatch.setattr("gan_lab.sweeps.sweep.existing_status", lambda cfg, folder: Status.load(folder))
 
 
