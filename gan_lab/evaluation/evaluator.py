@@ -24,13 +24,14 @@ CHUNK = 256  # samples that are generated, and looked at, together
 Scores = dict[str, float | None]
 # Keys of a configuration that a score depends on, beside the generator.
 EVALUATION_KEYS = ("dataset", "features", "metric", "metrics.samples")
+_REAL_DRAWS = 3
 
 
 class Evaluator:
     """Score samples of one generator against held-out real ones.
 
-    count: how many samples of each; real_data_scores: what real training data score; skipped_metrics:
-    metric -> why it does not apply to these data.
+    count: how many samples of each; real_data_draws: what draws of real training data score, up to three that
+    share no sample; skipped_metrics: metric -> why it does not apply to these data.
     """
 
     def __init__(
@@ -75,7 +76,17 @@ class Evaluator:
                 f"got {primary!r}"
             )
         self.primary = primary or next(iter(self.score_specs))
-        self.real_data_scores = self.score(self._extract_real(data, training[: self.count]))
+        draws = [draw for draw in torch.split(training, self.count)[:_REAL_DRAWS] if len(draw) == self.count]
+        self.real_data_draws = [self.score(self._extract_real(data, draw)) for draw in draws]
+
+    @property
+    def real_data_scores(self) -> Scores:
+        """What real data score: the mean over draws, None if one of them is not defined."""
+        means: Scores = {}
+        for name in self.score_specs:
+            draws = [value for scores in self.real_data_draws if (value := scores[name]) is not None]
+            means[name] = sum(draws) / len(draws) if len(draws) == len(self.real_data_draws) else None
+        return means
 
     def __call__(self, generate: Callable[[Tensor], Tensor], seed: int) -> Scores:
         """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed."""
@@ -122,8 +133,12 @@ class Evaluator:
                     "last": None if last is None else last[name],
                     **_over_training(history, name, spec),
                     "real_data": self.real_data_scores[name],
+                    "real_data_draws": [scores[name] for scores in self.real_data_draws],
                     "direction": spec.direction,
                     "worst": spec.worst_value,
+                    "meaning": spec.meaning,
+                    "range": spec.range,
+                    "squared": spec.squared,
                 }
                 for name, spec in self.score_specs.items()
             },

@@ -93,9 +93,8 @@ def _at(entry: Entry, step: int, metric: PrimaryMetric) -> float:
 
 
 def real_data_draws(spec: Mapping[str, Any]) -> list[float]:
-    """Return what draws of real data score, by ``results.json``: a number or a list of them."""
-    value = spec.get("real_data")
-    values = value if isinstance(value, list) else [value]
+    """Return what draws of real data score, by ``results.json``; of older ones the only number."""
+    values = spec.get("real_data_draws") or [spec.get("real_data")]
     return [float(one) for one in values if one is not None]
 
 

@@ -38,7 +38,7 @@ def results_rows(study_runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
                         "counted": one.exclusion_reason is None,
                         "metric": name,
                         **{key: spec.get(key) for key in ("last", "best", "best_step", "mean", "direction")},
-                        "real_data": _first(spec.get("real_data")),
+                        "real_data": spec.get("real_data"),
                         "untrained": untrained[0] if untrained else None,
                         "step": results.get("step", seed.diverged),
                         "features": features.get("name"),
@@ -116,8 +116,3 @@ def _seeds(count: Any) -> str:
 
 def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _first(value: Any) -> Any:
-    """Return the mean of several draws of real data, a single one as it is."""
-    return sum(value) / len(value) if isinstance(value, list) and value else value

@@ -32,8 +32,8 @@ def write_results(
 
     step: of the weights that were measured; data_fingerprint, data_samples: of the training data; primary:
     the score that decides; features: name, hash and dimensions of the extractor; samples: how many of each
-    kind, and which real ones; metrics: score -> last, best, best_step and mean over training, real_data,
-    direction and worst; skipped_metrics: metric -> why.
+    kind, and which real ones; metrics: score -> last, best, best_step and mean over training, real_data
+    and its single draws, direction, worst, and what it means; skipped_metrics: metric -> why.
     """
     content = {
         "format": RESULTS_FORMAT,

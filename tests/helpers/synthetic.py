@@ -134,7 +134,10 @@ def metric(
     last: float | None, real_data: float | Sequence[float] | None = 0.0, direction: str = "min", **facts: Any
 ) -> dict[str, Any]:
     """Return all that results.json says of one score."""
-    start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "real_data": real_data}
+    draws = [real_data] if isinstance(real_data, float) else list(real_data or [])
+    mean = sum(draws) / len(draws) if draws else None
+    start = {"last": last, "best": last, "best_step": STEPS[-1], "mean": last, "real_data": mean}
+    start["real_data_draws"] = draws or None
     return start | {"direction": direction, "worst": None, **facts}
 
 

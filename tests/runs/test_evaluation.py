@@ -39,7 +39,10 @@ def judge(*overrides: str) -> Evaluator:
 def test_every_metric_is_built_from_its_file(name: str) -> None:
     metric = build(composed(f"metric=[{name}]"), f"metric.{name}")
     assert isinstance(metric, Metric)
-    assert metric.score_specs
+    for score, spec in metric.score_specs.items():  # what the glossary of a report says
+        assert spec.meaning.endswith("."), score
+        assert spec.range, score
+        assert spec.squared == (score == "fid")
 
 
 def test_real_held_out_data_are_the_floor_and_noise_is_far_from_it() -> None:
@@ -75,6 +78,27 @@ def test_points_are_counted_by_their_modes() -> None:
     assert found.real_data_scores["frac_high_quality"] == pytest.approx(0.989, abs=0.008)
     assert {"fid", "kid", "prdc", "classes"} <= set(found.skipped_metrics)
     assert found.count == 2500
+
+
+def test_real_data_are_drawn_three_times_without_sharing_a_sample() -> None:
+    found = judge("dataset=ring", "model=mlp", "metrics.samples=200")
+    draws = [scores["mode_js"] for scores in found.real_data_draws]
+    assert len(set(draws)) == 3
+    assert None not in draws
+    written = found.summarize(None, [])["metrics"]["mode_js"]
+    assert written["real_data_draws"] == draws
+    assert written["real_data"] == pytest.approx(sum(draws) / 3)  # type: ignore[arg-type]
+
+
+def test_as_many_draws_are_made_as_there_are_real_data() -> None:
+    pixels = torch.randint(0, 256, (100, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    data = Images(pixels.to(torch.uint8), name="mine")
+    metrics = {"sw": SlicedWasserstein()}
+    few = Evaluator(data, Raw(data.shape), metrics, samples=20, latent_size=2)
+    assert len(few.real_data_draws) == 2  # of half of the data, 20 each
+    many = Evaluator(data, Raw(data.shape), metrics, samples=50, latent_size=2)
+    assert len(many.real_data_draws) == 1
+    assert many.real_data_scores == many.real_data_draws[0]
 
 
 def test_samples_that_are_not_finite_have_no_scores() -> None:

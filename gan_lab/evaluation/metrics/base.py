@@ -40,11 +40,16 @@ class FeatureBatch:
 class ScoreSpec(NamedTuple):
     """How a score is read.
 
-    direction: whether it is best at its "min" or its "max"; worst_value: None if it has no bound.
+    direction: whether it is best at its "min" or its "max"; worst_value: None if it has no bound; meaning,
+    range: for the glossary of a report, in a sentence and a few words; squared: whether it is a squared
+    distance, which is to be averaged over data sets as a logarithm.
     """
 
     direction: Literal["min", "max"]
     worst_value: float | None = None
+    meaning: str = ""
+    range: str = ""
+    squared: bool = False
 
 
 class Metric(ABC):

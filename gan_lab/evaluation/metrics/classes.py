@@ -11,6 +11,9 @@ from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.evaluation.metrics.modes import kl_to_uniform
 
 CONFIDENT = 0.9
+_CONFIDENT_MEANING = (
+    "Share of samples that the classifier gives a class, in every channel, with more than 0.9."
+)
 
 
 class ClassProportions(Metric):
@@ -25,9 +28,21 @@ class ClassProportions(Metric):
     """
 
     score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
-        "class_kl": ScoreSpec("min"),
-        "classifier_score": ScoreSpec("max", 1.0),
-        "frac_confident": ScoreSpec("max", 0.0),
+        "class_kl": ScoreSpec(
+            "min",
+            None,
+            "Divergence of predicted class proportions from real ones, in nats: sees a class that is missing "
+            "or rare.",
+            "0 to some nats",
+        ),
+        "classifier_score": ScoreSpec(
+            "max",
+            1.0,
+            "The Inception Score with another classifier: confident on each sample, all classes equally "
+            "often. Blind to a lack of variety within a class.",
+            "1 to the number of classes",
+        ),
+        "frac_confident": ScoreSpec("max", 0.0, _CONFIDENT_MEANING, "0 to 1"),
     }
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:
@@ -60,9 +75,19 @@ class StackedModes(Metric):
     """
 
     score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
-        "stacked_kl": ScoreSpec("min", math.log(1000)),
-        "stacked_modes": ScoreSpec("max", 0.0),
-        "frac_confident": ScoreSpec("max", 0.0),
+        "stacked_kl": ScoreSpec(
+            "min",
+            math.log(1000),
+            "How unevenly the samples fall on the 1,000 triples of digits, in nats.",
+            "0 (evenly) to 6.91",
+        ),
+        "stacked_modes": ScoreSpec(
+            "max",
+            0.0,
+            "Triples of digits that occur. Averages of digits score nearly all of them.",
+            "0 to 1,000",
+        ),
+        "frac_confident": ScoreSpec("max", 0.0, _CONFIDENT_MEANING, "0 to 1"),
     }
 
     def why_not_applicable(self, real: FeatureBatch) -> str | None:

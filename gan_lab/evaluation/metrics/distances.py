@@ -21,7 +21,16 @@ class FID(Metric):
     (`samples_per_dimension`).
     """
 
-    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"fid": ScoreSpec("min")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "fid": ScoreSpec(
+            "min",
+            None,
+            "Fréchet distance between means and covariances of generated and real features. Compares only "
+            "where features and numbers of samples are the same.",
+            "from 0, without an upper bound",
+            squared=True,
+        )
+    }
 
     def __init__(self, samples_per_dimension: float = 10) -> None:
         key = "metric.fid.samples_per_dimension"
@@ -59,7 +68,21 @@ class KID(Metric):
     subsets.
     """
 
-    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"kid": ScoreSpec("min"), "kid_spread": ScoreSpec("min")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "kid": ScoreSpec(
+            "min",
+            None,
+            "Squared maximum mean discrepancy of features with a cubic kernel, without bias: around 0, also "
+            "below it, if the distributions are equal.",
+            "from about 0, without an upper bound",
+        ),
+        "kid_spread": ScoreSpec(
+            "min",
+            None,
+            "Standard deviation of KID over subsets of the samples: how exactly it is known.",
+            "from 0, without an upper bound",
+        ),
+    }
 
     def __init__(self, subsets: int = 20, subset_size: int = 500) -> None:
         self.subsets = check_int("metric.kid.subsets", subsets, at_least=2)
@@ -95,7 +118,14 @@ class SlicedWasserstein(Metric):
     have the same number of them. The directions are the same at every evaluation.
     """
 
-    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {"sliced_wasserstein": ScoreSpec("min")}
+    score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
+        "sliced_wasserstein": ScoreSpec(
+            "min",
+            None,
+            "Wasserstein distance of features, root mean square over projections to random lines.",
+            "from 0, without an upper bound",
+        )
+    }
 
     def __init__(self, directions: int = 128) -> None:
         self.directions = check_int("metric.sliced_wasserstein.directions", directions)

@@ -29,12 +29,43 @@ class MixtureModes(Metric):
     """
 
     score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
-        "mode_js": ScoreSpec("min", math.log(2)),
-        "modes": ScoreSpec("max", 0.0),
-        "modes_strict": ScoreSpec("max", 0.0),
-        "frac_high_quality": ScoreSpec("max", 0.0),
-        "reverse_kl": ScoreSpec("min"),
-        "kl_all": ScoreSpec("min"),
+        "mode_js": ScoreSpec(
+            "min",
+            math.log(2),
+            "Jensen-Shannon divergence between where samples fall, one of the modes or none, and where real "
+            "data do: sees missing modes and bad samples in one number.",
+            "0 to 0.693",
+        ),
+        "modes": ScoreSpec(
+            "max",
+            0.0,
+            "Modes with at least one sample near. Alone it says nothing: uniform noise has most of them.",
+            "0 to the number of modes",
+        ),
+        "modes_strict": ScoreSpec(
+            "max",
+            0.0,
+            "Modes with at least a fifth of their share of the samples near.",
+            "0 to the number of modes",
+        ),
+        "frac_high_quality": ScoreSpec(
+            "max",
+            0.0,
+            "Share of samples near a mode. More than real data have means too little variance.",
+            "0 to 1",
+        ),
+        "reverse_kl": ScoreSpec(
+            "min",
+            None,
+            "How unevenly the samples near a mode fall on the modes, in nats; undefined if none is near.",
+            "0 (evenly) to the logarithm of the number of modes",
+        ),
+        "kl_all": ScoreSpec(
+            "min",
+            None,
+            "How unevenly all samples fall on their nearest modes, however far, in nats.",
+            "0 (evenly) to the logarithm of the number of modes",
+        ),
     }
 
     def __init__(self, radius: float = 3.0, share: float = 0.2) -> None:

@@ -19,10 +19,34 @@ class PRDC(Metric):
     """
 
     score_specs: ClassVar[Mapping[str, ScoreSpec]] = {
-        "coverage": ScoreSpec("max", 0.0),
-        "density": ScoreSpec("max", 0.0),
-        "recall": ScoreSpec("max", 0.0),
-        "precision": ScoreSpec("max", 0.0),
+        "coverage": ScoreSpec(
+            "max",
+            0.0,
+            "Share of real samples with a generated one nearer than their k-th real neighbor: variety, and "
+            "sees a class that becomes rare.",
+            "0 to 1",
+        ),
+        "density": ScoreSpec(
+            "max",
+            0.0,
+            "How many real samples have a generated one in their neighborhood, over what is expected: "
+            "quality; above 1 samples crowd where real data are dense.",
+            "from 0; about 1 for real data",
+        ),
+        "recall": ScoreSpec(
+            "max",
+            0.0,
+            "Share of real samples inside the neighborhood of a generated one: variety, blind to a class "
+            "that becomes rare.",
+            "0 to 1",
+        ),
+        "precision": ScoreSpec(
+            "max",
+            0.0,
+            "Share of generated samples inside the neighborhood of a real one: quality, and nothing of "
+            "variety.",
+            "0 to 1",
+        ),
     }
 
     def __init__(self, neighbors: int = 3, coverage_neighbors: int = 5) -> None:

@@ -78,7 +78,7 @@ def test_who_is_best_everywhere_is_the_overall_winner(study: Path) -> None:
     assert not any("same learning rate" in limitation for limitation in report["limitations"])
     # The order of the sentences: each setting's own, over all, tuned.
     kinds = [one["kind"] for one in report["verdict"]["sentences"]]
-    assert kinds == ["settings", "overall", "tuned"]
+    assert kinds == ["learned", "settings", "overall", "tuned"]
 
 
 def test_who_was_not_tried_somewhere_is_named_and_the_others_are_compared(study: Path) -> None:
