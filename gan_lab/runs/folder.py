@@ -1,5 +1,6 @@
 """A run's folder: finding it, locking it and moving it out of the way. Imports no torch."""
 
+import glob
 import os
 import platform
 import re
@@ -39,12 +40,23 @@ def archive_run(folder: Path) -> Path:
         number += 1
         archive = folder.with_name(f"{name}.{number}")
     archive.mkdir()
-    seeds = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"seed_\d+", path.name))
-    # The status goes last: stopped in between, the next start moves the rest.
-    for name in (CONFIG, "checkpoint", *seeds, STATUS):
-        if (folder / name).exists():
-            (folder / name).rename(archive / name)
+    _move_run(folder, archive)
     return archive
+
+
+def finish_archiving(folder: Path) -> None:
+    """Move what `archive_run` has left in a folder without a status, because it was killed on its way."""
+    archives = sorted(folder.parent.glob(f"{glob.escape(folder.name)}{ARCHIVED}*"))
+    if archives and not (folder / STATUS).exists():
+        _move_run(folder, archives[-1])
+
+
+def _move_run(folder: Path, archive: Path) -> None:
+    """Move a run's files, the status first: a folder never holds a finished run without its files."""
+    seeds = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"seed_\d+", path.name))
+    for name in (STATUS, CONFIG, "checkpoint", *seeds):
+        if (folder / name).exists() and not (archive / name).exists():
+            (folder / name).rename(archive / name)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from gan_lab.gan.steps import PLAYERS
 from gan_lab.runs import checkpoints
 from gan_lab.runs.config_file import CONFIG, write_config
 from gan_lab.runs.existing import existing_status, readable_status
-from gan_lab.runs.folder import archive_run, lock_run
+from gan_lab.runs.folder import archive_run, finish_archiving, lock_run
 from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
 from gan_lab.runs.sittings import Sitting, resume_warning
@@ -183,6 +183,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
     """
     with lock_run(folder), run_log(folder / LOG):
         remove_temp_files(folder)
+        finish_archiving(folder)
         try:
             device = select_device(cfg.device)
             set_deterministic(cfg.deterministic)
