@@ -5,9 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import gan_lab
+from tests.helpers.cli import call_process
 from tests.helpers.synthetic import make_run
 
 PACKAGE = Path(gan_lab.__file__).parent
@@ -17,6 +20,7 @@ ANSWERING = (
     "train.py",
     "config/schema.py",
     "config/errors.py",
+    "config/overrides.py",
     "runs/*.py",
     "sweeps/*.py",
     "datasets/files.py",
@@ -75,6 +79,28 @@ def test_commands_import_only_what_they_need(
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert output in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_a_finished_run_over_a_folder_of_images_needs_no_torch() -> None:
+    rng = np.random.default_rng(0)
+    Path("pictures").mkdir()
+    for index in range(8):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(f"pictures/{index}.png")
+    small = ("model.latent_size=8", "model.generator.width=4", "model.discriminator.width=4", "batch_size=4")
+    words = ("dataset=image_folder", "dataset.path=pictures", "dataset.size=8", "steps=1", "samples.every=0")
+    command = ["train", *words, *small, "metrics.every=0", "diagnostics.every=0"]
+    trained = call_process(*command)
+    assert trained.code == 0, trained.err
+    for arguments, answer in ((command, "finished: 1 steps"), (["train", "-m", *command[1:]], "1 skipped")):
+        probe = (
+            "import sys; from gan_lab.cli import main\n"
+            f"try: main({arguments!r})\n"
+            "except SystemExit: pass\n"
+            "print([m for m in ('torch', 'PIL', 'scipy') if m in sys.modules], file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+        assert answer in done.stdout
+        assert done.stderr.strip() == "[]"
 
 
 def test_pictures_of_points_do_not_need_pyplot() -> None:
