@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -113,7 +114,10 @@ def draw_forest_rows(
 
 
 def curves_together(setting: Part, metric: Part, *, narrow: bool = False) -> Figure | None:
-    """Draw the metric over steps, all candidates in one picture; the best in color, named at their end."""
+    """Draw the metric over steps, all candidates in one picture; the best in color, named at their end.
+
+    Of more than there is room for, those beyond the best are drawn as a band.
+    """
     names = [name for name in setting["order"] if setting["curves"][name]["step"]]
     if not names:
         return None
@@ -126,14 +130,19 @@ def curves_together(setting: Part, metric: Part, *, narrow: bool = False) -> Fig
         hide_spines(axes, "left", "bottom")
         set_scale(axes, "y", [*values, *near.values()])
         labels = []
-        for index, name in reversed(list(enumerate(names))):
+        drawn = names
+        if len(names) > MOST_LABELS and max(len(curves[name]["step"]) for name in names) > 1:
+            drawn = names[: len(PALETTE)]
+            values += _draw_band(axes, [curves[name] for name in names[len(PALETTE) :]])
+            set_scale(axes, "y", [*values, *near.values()])
+        for index, name in reversed(list(enumerate(drawn))):
             colored = index < len(PALETTE)
             color = line_color(index) if colored else MUTED
             x, y = curves[name]["step"], curves[name]["iqm"]
             dot = "o" if len(x) == 1 else None
             look: Part = {"linewidth": 1.7} if colored else {"linewidth": 0.9, "alpha": 0.45}
             axes.plot(x, y, color=color, marker=dot, markersize=5, **look)
-            if index < (len(PALETTE) if len(names) > MOST_LABELS else MOST_LABELS) and math.isfinite(y[-1]):
+            if math.isfinite(y[-1]):
                 labels.append((y[-1], name, color))
         mark_anchors(axes, near, vertical=False)
         _pad_single_step(axes, [step for name in names for step in curves[name]["step"]])
@@ -142,6 +151,19 @@ def curves_together(setting: Part, metric: Part, *, narrow: bool = False) -> Fig
         figure.draw_without_rendering()
         spread_labels(axes, labels, 7.0 if narrow else 8.0)
         return figure
+
+
+def _draw_band(axes: Axes, curves: Sequence[Part]) -> list[float]:
+    """Shade where nine in ten and half of many curves run, at the steps of the longest; return its edges."""
+    steps = max((curve["step"] for curve in curves), key=len)
+    whole = np.array([curve["iqm"] for curve in curves if curve["step"] == steps])
+    finite = whole[np.isfinite(whole).all(axis=1)]
+    if not len(finite):
+        return []
+    edges = np.quantile(finite, [0.05, 0.25, 0.75, 0.95], axis=0)
+    for low, high, alpha in ((0, 3, 0.18), (1, 2, 0.3)):
+        axes.fill_between(steps, edges[low], edges[high], color=MUTED, alpha=alpha, linewidth=0)
+    return [float(edge) for edge in edges.ravel()]
 
 
 def learning_curves(setting: Part, metric: Part) -> Figure | None:

@@ -6,7 +6,7 @@ import pytest
 
 from gan_lab.report.axes import is_log, padded, split_anchors
 from gan_lab.report.figures import curves_together, forest_plot
-from gan_lab.report.style import new_figure
+from gan_lab.report.style import PALETTE, new_figure
 
 METRIC = {"name": "fid", "direction": "min"}
 
@@ -78,3 +78,18 @@ def test_figures_do_not_pile_up_in_pyplot() -> None:
     before = plt.get_fignums()
     new_figure(1, 1)
     assert plt.get_fignums() == before
+
+
+def test_of_many_candidates_those_beyond_the_best_are_a_band_and_no_mush() -> None:
+    setting = a_setting([1000, 2000])
+    names = [f"a{k}" for k in range(100)]
+    setting["curves"] = {
+        name: {"step": [1000, 2000], "iqm": [200.0 + k, 100.0 + k]} for k, name in enumerate(names)
+    }
+    figure = curves_together({**setting, "order": names}, METRIC)
+    assert figure is not None
+    (axes,) = figure.axes
+    assert len(axes.lines) == len(PALETTE)
+    assert len(axes.collections) == 2
+    low, high = axes.get_ylim()
+    assert low < 100 < 290 < high
