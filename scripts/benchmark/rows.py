@@ -10,6 +10,7 @@ import torch
 from cost import activations, machine, overhead, startup
 from data import DISK_BYTES, data
 from loops import Line
+from reports import report
 from speed import one_run, seeds, sweep
 
 # name -> function of a device and of whether to be quick, which yields lines
@@ -22,6 +23,7 @@ ROWS: dict[str, Callable[[torch.device, bool], Iterator[Line]]] = {
     "startup": startup,
     "activations": activations,
     "data": data,
+    "report": report,
 }
 
 
