@@ -102,6 +102,8 @@ class Recorder:
 
     def _log_real(self) -> None:
         """Show what is trained on, laid out as the samples are; a run that starts again writes it again."""
+        if not self.cfg.samples.every:
+            return
         step, number = self.status.step, min(self.num_samples, len(self.data))
         with self._observing("real samples", step):
             for seed, log in self.logs.items():

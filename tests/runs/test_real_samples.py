@@ -56,6 +56,12 @@ def test_a_resumed_run_draws_it_only_if_it_is_missing() -> None:
     assert logged(train([*TINY_POINTS, *FEW, "steps=6"]), "real") == [0, 2]
 
 
+def test_without_pictures_there_is_none_of_real_data() -> None:
+    run = train([*TINY_POINTS, *FEW, "samples.every=0"])
+    assert not (run.folder / "seed_0/samples").exists()
+    assert logged(run, "real") == []
+
+
 @pytest.mark.parametrize("words", [TINY_IMAGES, TINY_POINTS])
 def test_a_picture_that_fails_costs_nothing_else(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
