@@ -54,6 +54,10 @@ class SweepJob:
     elsewhere: bool = False
     watched: dict[str, str] = field(default_factory=dict)
 
+    def never_ended(self) -> bool:
+        """Whether a process was training it when the sweep began, or had died without a word."""
+        return self.initial_status is not None and self.initial_status.state == "running"
+
     def status(self) -> Status | None:
         """Read the run's status, None if it has not begun, or if the status cannot be read."""
         return readable_status(self.folder)
@@ -100,7 +104,9 @@ def sweep(
     jobs = _jobs(combinations, compose)
     begin(jobs[0].folder.parent)
     try:
-        _launch([job for job in jobs if not job.done], launch, batch_size or len(jobs))
+        # Last come those that never ended: what killed them may kill again, or another terminal trains them.
+        unfinished = sorted((job for job in jobs if not job.done), key=SweepJob.never_ended)
+        _launch(unfinished, launch, batch_size or len(jobs))
     except ConfigurationError:  # the launcher could not even begin
         raise
     except BaseException:

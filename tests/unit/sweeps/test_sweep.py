@@ -107,6 +107,17 @@ def test_batches_are_as_long_as_they_may_be(capsys: Any) -> None:
     assert "5 runs in outputs/study: 5 finished" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("_any_configuration")
+def test_runs_whose_process_died_last_time_go_last(capsys: Any) -> None:
+    for name, before in (("a", "running"), ("b", "interrupted"), ("c", "finished"), ("d", "failed")):
+        state(folder_of([name]), before)
+    launcher = Launcher(deadly="nobody")
+    assert sweep([[n] for n in "abcde"], composed_of, lambda path: None, launcher) == 0
+    assert launcher.launched == [list("bdea")]
+    rows = capsys.readouterr().out.splitlines()[2:7]
+    assert [row[0] for row in rows] == list("abcde")
+
+
 def test_failed_is_an_error_of_its_own() -> None:
     assert (RunFailedError("x").exit_code, ConfigurationError("x").exit_code) == (1, 2)
 
