@@ -115,6 +115,9 @@ def _no_such_entry(match: re.Match[str]) -> str:
 
 def _no_such_key(match: re.Match[str]) -> str:
     key = match["key"]
+    if key.startswith("hydra.launcher."):
+        name = key.removeprefix("hydra.launcher.")
+        return f"the chosen hydra/launcher has no key {name!r} (-m hydra/launcher=NAME chooses another)"
     options = groups()
     if options.get(key, key) != key:
         return f"{key} is chosen with {options[key]}=NAME"

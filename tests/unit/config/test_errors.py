@@ -57,6 +57,7 @@ def sentence(*overrides: str) -> str:
         ("activation.alpha=3", "the chosen activation has no key 'alpha' (+activation.alpha= adds it)"),
         ("generator_optimizer.lr=1", "the chosen generator_optimizer has no key 'lr'"),
         ("features.nothing=1", "unknown setting 'features.nothing'"),
+        ("hydra.launcher.n_jobs=2", "the chosen hydra/launcher has no key 'n_jobs' (-m hydra/launcher=NAME"),
         # what is no override
         (f"seed={DIGITS}", "thousands of digits"),
         ("steps=1e10000", "steps must be"),
