@@ -60,10 +60,12 @@ def groups() -> dict[str, str]:
     return {name: option for name, option in (folders | variants).items() if name != "hydra"}
 
 
-def groups_of_several() -> set[str]:
-    """Return the groups of which a list of entries may be chosen: metric, diagnostic."""
+@cache
+def single_choice_groups() -> frozenset[str]:
+    """Return how the groups are chosen that take one entry: all but metric and diagnostic, which take lists."""
     entries = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
-    return {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
+    several = {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
+    return frozenset(groups().values()) - several
 
 
 @cache

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab.config.errors import groups, groups_of_several
+from gan_lab.config.errors import single_choice_groups
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
 
@@ -37,7 +37,7 @@ def check_choices(hydra: DictConfig) -> None:
         key.lstrip("+"): names for key, _, names in (word.partition("=") for word in hydra.overrides.task)
     }
     # Hydra keeps no record of the choice of a group that was given a list.
-    for group in sorted(set(groups().values()) - groups_of_several() - set(hydra.runtime.choices)):
+    for group in sorted(single_choice_groups() - set(hydra.runtime.choices)):
         if group in typed or (hydra.job.config_name == "train" and f"~{group}" not in typed):
             names = typed.get(group, "[...]")
             raise ConfigurationError(
