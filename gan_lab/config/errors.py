@@ -62,7 +62,7 @@ def groups() -> dict[str, str]:
 
 @cache
 def single_choice_groups() -> frozenset[str]:
-    """Return how the groups are chosen that take one entry: all but metric and diagnostic, which take lists."""
+    """Return the groups that take one entry, as they are chosen: all but metric and diagnostic."""
     entries = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
     several = {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
     return frozenset(groups().values()) - several
