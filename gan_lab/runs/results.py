@@ -67,6 +67,19 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise GanLabError(f"{path} is damaged: {_REMEDY}")
     check_format(path, content.get("format"), RESULTS_FORMAT, _REMEDY)
-    if not isinstance(content.get("metrics"), dict):
+    scores = content.get("metrics")
+    if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
         raise GanLabError(f"{path} is damaged (metrics): {_REMEDY}")
     return content
+
+
+def _is_score(value: Any) -> bool:
+    """Return whether what is said of a score are numbers, where they should be."""
+    if not isinstance(value, dict) or value.get("direction", "min") not in ("min", "max"):
+        return False
+    draws = value.get("real_data_draws") or []
+    numbers = [value.get(key) for key in ("last", "best", "mean", "worst", "real_data")]
+    return isinstance(draws, list) and all(
+        one is None or (isinstance(one, (int, float)) and not isinstance(one, bool))
+        for one in [*numbers, *draws]
+    )

@@ -1,5 +1,6 @@
 """Which runs and seeds are evidence, and what is said of those that are not."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -101,6 +102,20 @@ def test_a_damaged_file_costs_its_own_run_only(study: Path) -> None:
     assert set(report["damaged"]) == {"activation=tanh", "activation=relu"}
     assert [one["name"] for one in report["settings"][0]["incomplete"]] == ["relu", "tanh"]
     assert report["verdict"]["text"].startswith("relu, the reference, is incomplete: ")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"last": "low"}, {"real_data": [1.0]}, {"real_data_draws": ["a"]}, {"direction": "up"}]
+)
+def test_a_score_that_is_no_number_costs_its_own_run_only(study: Path, wrong: dict[str, object]) -> None:
+    make_three(study)
+    file = make_run(study, "mish", draws(3, 0.1, 10, 9)) / "seed_4" / "results.json"
+    content = json.loads(file.read_text())
+    content["metrics"]["fid"] |= wrong
+    file.write_text(json.dumps(content))
+    report = report_on(study)
+    assert "mish" not in ranked(report)
+    assert "damaged (metrics)" in report["damaged"]["activation=mish"]
 
 
 def test_a_run_without_a_readable_configuration_is_named_and_nobody_wins(study: Path) -> None:
