@@ -47,8 +47,8 @@ def train(cfg: DictConfig, folder: Path, job: Any) -> None:
 
         with open_run(cfg, folder, job.runtime.choices) as run:
             components = build_components(cfg, run.device)
-            max_concurrent_seeds = preflight(cfg, components)
-            experiment = run.start_or_resume(components, max_concurrent_seeds)
+            limits = preflight(cfg, components, None if cfg.rerun else run.status)
+            experiment = run.start_or_resume(components, limits)
             with run.recording(experiment) as recorder:
                 training_loop(
                     experiment.engine,

@@ -68,6 +68,13 @@ class R1R2(R1):
 
 def squared_gradient_norm(discriminator: nn.Module, samples: Tensor) -> Tensor:
     """(B,): ||grad_x D(x)||², summed over a sample's dimensions; differentiable in D's parameters."""
-    # A functional gradient, because this also runs inside `torch.func.vmap`.
-    gradient: Tensor = torch.func.grad(lambda x: discriminator(x).sum())(samples)
+    gradient: Tensor
+    if torch._C._functorch.is_functorch_wrapped_tensor(samples):
+        # Inside `torch.func.vmap` only functional gradients are allowed.
+        gradient = torch.func.grad(lambda x: discriminator(x).sum())(samples)
+    else:
+        samples = samples if samples.requires_grad else samples.detach().requires_grad_(True)
+        with torch.enable_grad():
+            logit = discriminator(samples).sum()
+        (gradient,) = torch.autograd.grad(logit, samples, create_graph=True, materialize_grads=True)
     return gradient.flatten(1).square().sum(1)

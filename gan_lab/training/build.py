@@ -39,6 +39,19 @@ class Components:
     device: torch.device
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What preflight finds out about a configuration.
+
+    max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws: see `EngineConfig`;
+    vmap_problem: why seeds cannot be stacked, None if they can or if nobody wants them to be.
+    """
+
+    max_concurrent_seeds: int | None = None
+    draws: bool = False
+    vmap_problem: str | None = None
+
+
 @dataclass
 class Experiment:
     """Everything that takes part in training; ``engine`` is None if every seed has diverged before.
@@ -78,31 +91,39 @@ def fresh_states(cfg: DictConfig, components: Components) -> list[TrainState]:
     return states
 
 
+def build_engine_config(
+    cfg: DictConfig, components: Components, limits: Limits, recorded: Status | None = None
+) -> EngineConfig:
+    """Choose engine and execution, within what preflight has found out.
+
+    recorded: of the run that is resumed, whose engine and execution are kept where the keys say auto.
+    """
+    gan, device = components.gan, components.device
+    engine = choose_engine(cfg.engine, gan, device, cfg.seeds, recorded.engine if recorded else None)
+    return EngineConfig(
+        template=gan,
+        gan_loss=components.loss,
+        optimizers={player: build(cfg, config_key_for(cfg, "optimizer", player)) for player in PLAYERS},
+        device=device,
+        engine="sequential" if limits.vmap_problem is not None else engine,
+        execution=choose_execution(cfg.execution, device, recorded.execution if recorded else None),
+        precision=PRECISIONS[cfg.precision],
+        ema=cfg.ema,
+        max_concurrent_seeds=limits.max_concurrent_seeds,
+        draws=limits.draws,
+    )
+
+
 def build_experiment(
     cfg: DictConfig,
     components: Components,
     states: Sequence[TrainState],
-    max_concurrent_seeds: int | None = None,
+    limits: Limits | None = None,
     recorded: Status | None = None,
 ) -> Experiment:
-    """Put the states of all seeds that train into an engine, beside their batches and observers.
-
-    recorded: of the run that is resumed, whose engine and execution are kept where the keys say auto.
-    """
+    """Put the states of all seeds that train into an engine, beside their batches and observers."""
     data, loss, device = components.data, components.loss, components.device
-    engine_config = EngineConfig(
-        template=components.gan,
-        gan_loss=loss,
-        optimizers={player: build(cfg, config_key_for(cfg, "optimizer", player)) for player in PLAYERS},
-        device=device,
-        engine=choose_engine(
-            cfg.engine, components.gan, device, cfg.seeds, recorded.engine if recorded else None
-        ),
-        execution=choose_execution(cfg.execution, device, recorded.execution if recorded else None),
-        precision=PRECISIONS[cfg.precision],
-        ema=cfg.ema,
-        max_concurrent_seeds=max_concurrent_seeds,
-    )
+    engine_config = build_engine_config(cfg, components, limits or Limits(), recorded)
     batches = Batches(
         data,
         [state.seed for state in states],

@@ -72,8 +72,8 @@ def training_loop(
             return step
 
         discriminator_batches, generator_batch = batches(step)
-        for batch in discriminator_batches:
-            scalars = engine.discriminator_step(batch)
-        guard.record(scalars | engine.generator_step(generator_batch))
+        for turn, batch in enumerate(discriminator_batches, step * len(discriminator_batches)):
+            scalars = engine.discriminator_step(batch, turn)
+        guard.record(scalars | engine.generator_step(generator_batch, step))
         step += 1
         callback.step(step)

@@ -1,8 +1,10 @@
-"""Checks before a run writes anything: does it fit into memory, and does one step of each network work?"""
+"""Checks before a run writes anything: does it fit into memory, and does training keep its promises?"""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -10,22 +12,91 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_lab.config.build import build, bytes_of
-from gan_lab.gan.steps import Batch, discriminator_loss, generator_loss
-from gan_lab.training.build import Components, config_key_for
+from gan_lab.gan.steps import PLAYERS, Batch, discriminator_loss, generator_loss
+from gan_lab.runs.status import Status
+from gan_lab.training.build import Components, Limits, build_engine_config, config_key_for
+from gan_lab.training.engines import EngineConfig, TrainState
+from gan_lab.training.rehearsal import engine_problem, resuming_problem, stacking_problem
 from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.memory import available, require_memory
-from gan_lab.utils.seeding import seeded
+from gan_lab.utils.seeding import random_state, seeded
 
 MEMORY_FRACTION = 0.8  # of the free memory; the rest is for what cannot be foreseen
 SMALL_BATCH = 1024  # a batch of up to so many samples may hold a sample twice
 ACTIVATION_COPIES = 4  # outputs of both networks in one step, twice, and gradients of the same size
 
 
-def preflight(cfg: DictConfig, components: Components) -> int:
-    """Refuse a run that cannot fit into memory or cannot take a step; return how many seeds fit at once.
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What one step of each network shows.
+
+    bytes_per_sample: that the layers of both networks hand on to each other; draws: whether anything drew
+    random numbers of its own; batch: what the step was computed from.
+    """
+
+    bytes_per_sample: int
+    draws: bool
+    batch: Batch
+
+
+def preflight(cfg: DictConfig, components: Components, recorded: Status | None = None) -> Limits:
+    """Refuse a run that cannot fit into memory, take a step, or be resumed; return what it must heed.
+
+    recorded: of the run that is resumed, whose engine is kept where the key says auto.
+    """
+    dry, max_concurrent_seeds = _check_memory(cfg, components)
+    if dry.draws and cfg.execution == "cuda_graph":
+        raise ConfigurationError(
+            "execution=cuda_graph cannot replay steps in which networks, losses or optimizers draw random "
+            "numbers: take execution=eager"
+        )
+    limits = Limits(max_concurrent_seeds, dry.draws)
+    configs = [build_engine_config(cfg, components, limits, status) for status in (None, recorded)]
+    config, engines = configs[0], {config.engine for config in configs}
+    if "vmap" in engines:
+        problem = _vmap_problem(replace(config, engine="vmap"), dry.batch)
+        if problem is not None and cfg.engine == "vmap":
+            raise ConfigurationError(f"engine=vmap cannot train this: {problem}; take engine=sequential")
+        if problem is not None:
+            _log.warning("the seeds are trained one by one (engine=sequential): %s", problem)
+            limits, engines = replace(limits, vmap_problem=problem), {"sequential"}
+    if "sequential" in engines:
+        _refuse_if_not_resumable(cfg, replace(config, engine="sequential"), dry.batch)
+    return limits
+
+
+def _vmap_problem(config: EngineConfig, batch: Batch) -> str | None:
+    """Say why the seeds of a run cannot be stacked; None if they can."""
+    if config.draws:
+        return "networks, losses or optimizers draw random numbers, and each seed has its own"
+    for player in PLAYERS:
+        problem = stacking_problem(config.optimizers[player], config.template.get_submodule(player))
+        if problem is not None:
+            return problem
+    seeds = [TrainState(seed, dict(config.template.state_dict())) for seed in range(2)]
+    return engine_problem(config, seeds, Batch(*(torch.stack([part, part]) for part in batch)))
+
+
+def _refuse_if_not_resumable(cfg: DictConfig, config: EngineConfig, batch: Batch) -> None:
+    """Raise ConfigurationError if one seed by itself cannot train, or not be resumed to the same bits."""
+    for player in PLAYERS:
+        problem = resuming_problem(config.optimizers[player], config.template.get_submodule(player))
+        if problem is not None:
+            raise ConfigurationError(f"{config_key_for(cfg, 'optimizer', player)}: {problem}")
+    state = TrainState(0, dict(config.template.state_dict()))
+    problem = engine_problem(config, [state], Batch(*(part[None] for part in batch)))
+    if problem is not None:
+        raise ConfigurationError(f"model: {problem}")
+
+
+def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int]:
+    """Refuse what cannot fit into memory; return a dry run, and how many seeds fit at once.
 
     Every seed holds its weights, their gradients and its last finite weights. What a forward pass keeps for
-    the backward pass is counted on a few samples, on which one step of each network is rehearsed.
+    the backward pass is counted on a few samples.
     """
     data, loss, device = components.data, components.loss, components.device
     if cfg.batch_size > max(len(data), SMALL_BATCH):
@@ -35,7 +106,8 @@ def preflight(cfg: DictConfig, components: Components) -> int:
     shape, latent_size = data.shape, int(cfg.model.latent_size)
     weights = bytes_of(components.gan)
     require_memory(3 * weights * cfg.seeds, f"seeds={cfg.seeds} (networks of {weights:,} bytes)", device)
-    per_sample = dry_run(cfg, components)
+    dry = dry_run(cfg, components)
+    per_sample = dry.bytes_per_sample
     require_memory(per_sample * cfg.batch_size, f"batch_size={cfg.batch_size}", device)
     size = cfg.generator_batch_size or cfg.batch_size
     require_memory(per_sample * size, f"generator_batch_size={size}", device)
@@ -52,18 +124,15 @@ def preflight(cfg: DictConfig, components: Components) -> int:
         require_memory(grid, f"samples.number={cfg.samples.number}", device)
     free = available(device)
     if free is None:
-        return int(cfg.seeds)
+        return dry, int(cfg.seeds)
     # Beside what is counted above there are two optimizer states per weight.
     left = MEMORY_FRACTION * free - 8 * weights * cfg.seeds
     per_seed = ACTIVATION_COPIES * per_sample * max(cfg.batch_size, size)
-    return max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
+    return dry, max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
 
 
-def dry_run(cfg: DictConfig, components: Components) -> int:
-    """Take one step of each network on a copy, with a few samples, so that what fails does so before a run.
-
-    Returns the bytes that the layers of both networks hand on to each other, for one sample.
-    """
+def dry_run(cfg: DictConfig, components: Components) -> DryRun:
+    """Take one step of each network on a copy, with a few samples: what fails does so before a run."""
     gan, loss, data = deepcopy(components.gan), components.loss, components.data
     packing = int(getattr(gan.discriminator, "packing", 1))
     for key in ("batch_size", "generator_batch_size"):
@@ -93,6 +162,7 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
             torch.randn(number, int(cfg.model.latent_size)),
             torch.rand(number, loss.num_rand),
         )
+        before = random_state()
         for player, step in (("discriminator", discriminator_loss), ("generator", generator_loss)):
             parameters = list(gan.get_submodule(player).parameters())
             with _as_config_error(config_key_for(cfg, "optimizer", player)):
@@ -104,12 +174,16 @@ def dry_run(cfg: DictConfig, components: Components) -> int:
                     raise ConfigurationError(f"no gradient reaches the {player}: its loss depends on nothing")
             with _as_config_error(config_key_for(cfg, "optimizer", player)):
                 optimizer.step()
+        with _as_config_error("the generator cannot draw samples with these choices"), torch.no_grad():
+            gan.generator.eval()(batch.latent)
+        draws = random_state() != before
     late = sorted({name for name, _ in gan.named_parameters()} - parameter_names)
     if late:
         raise ConfigurationError(
             f"{late[0]} is made at the first forward pass, so it would never be trained: make it in __init__"
         )
-    return output_bytes // (3 * number)  # at the least: generated twice, judged three times
+    # At the least: generated three times, judged three times.
+    return DryRun(output_bytes // (3 * number), draws, batch)
 
 
 @contextmanager

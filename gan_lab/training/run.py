@@ -25,6 +25,7 @@ from gan_lab.runs.status import STATUS, Status, data_change, versions
 from gan_lab.training.build import (
     Components,
     Experiment,
+    Limits,
     build_experiment,
     config_key_for,
     fresh_states,
@@ -62,7 +63,7 @@ class OpenRun:
         """Generator steps done so far."""
         return self.status.step if self.status is not None else 0
 
-    def start_or_resume(self, components: Components, max_concurrent_seeds: int) -> Experiment:
+    def start_or_resume(self, components: Components, limits: Limits) -> Experiment:
         """Build the experiment from the last checkpoint, or from fresh weights if there is none."""
         cfg, before = self.cfg, self.status
         if cfg.rerun and (self.folder / STATUS).exists():
@@ -84,7 +85,7 @@ class OpenRun:
             self.diverged_states = [TrainState(**state) for state in saved["diverged_states"]]
             self.last_finite = [TrainState(**state) for state in saved["last_finite"]]
         experiment = build_experiment(
-            cfg, components, states, max_concurrent_seeds, recorded=before if saved is not None else None
+            cfg, components, states, limits, recorded=before if saved is not None else None
         )
         self.status = self._new_status(experiment)
         if before is not None and saved is not None:

@@ -6,9 +6,11 @@ neither on the other seeds of the run nor on how the run came to its present ste
 """
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -24,11 +26,30 @@ def stream(seed: int, name: str, block: int = 0, device: torch.device | str = "c
 
 
 @contextmanager
-def seeded(seed: int, name: str) -> Iterator[None]:
-    """Run code that draws from torch's global CPU generator (constructors, ``nn.init``) on a stream.
+def seeded(seed: int, name: str, block: int = 0, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Run code that draws from global generators (constructors, dropout) on one block of a stream.
 
-    The global state is put back afterwards, so building one thing never shifts another.
+    These are PyTorch's on the CPU and on ``device``, NumPy's and Python's. Their states are put back
+    afterwards, so that one thing never shifts another.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, name))
-        yield
+    device = torch.device(device)
+    # MPS has no state to put back; whatever draws there draws on a stream, too.
+    devices = [device] if device.type == "cuda" else []
+    python, numpy = random.getstate(), np.random.get_state()
+    number = stream_seed(seed, name, block)
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(number)
+            random.seed(number)
+            np.random.seed(number % 2**32)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def random_state() -> tuple[bytes, str, str]:
+    """The state of the global generators on the CPU: another one after something has been drawn."""
+    _, keys, *position = np.random.get_state()
+    numpy = hashlib.sha256(np.asarray(keys).tobytes()).hexdigest() + str(position)
+    return torch.get_rng_state().numpy().tobytes(), numpy, str(hash(random.getstate()))

@@ -62,8 +62,8 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
 def untrained(cfg: DictConfig, device: torch.device | str = "cpu") -> Experiment:
     """What `gan_lab.train.train` trains, before its first step."""
     components = build_components(cfg, torch.device(device))
-    max_concurrent_seeds = preflight(cfg, components)
-    return build_experiment(cfg, components, fresh_states(cfg, components), max_concurrent_seeds)
+    limits = preflight(cfg, components)
+    return build_experiment(cfg, components, fresh_states(cfg, components), limits)
 
 
 def assembled(*overrides: str) -> Experiment:
@@ -76,9 +76,9 @@ def take_steps(experiment: Experiment, steps: int) -> list[dict[str, torch.Tenso
     for step in range(steps):
         discriminator_batches, generator_batch = experiment.batches(step)
         scalars = {}
-        for batch in discriminator_batches:
-            scalars = experiment.engine.discriminator_step(batch)
-        history.append(scalars | experiment.engine.generator_step(generator_batch))
+        for turn, batch in enumerate(discriminator_batches, step * len(discriminator_batches)):
+            scalars = experiment.engine.discriminator_step(batch, turn)
+        history.append(scalars | experiment.engine.generator_step(generator_batch, step))
     return history
 
 

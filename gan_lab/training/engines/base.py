@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scalars
-from gan_lab.training.engines.optimizer_state import map_tensors, param_state, settings
+from gan_lab.training.engines.optimizer_state import param_state, seed_part, settings
 from gan_lab.training.engines.optimizers import OptimizerFactory, build_optimizer, optimizer_step
 from gan_lab.training.engines.state import TrainState, clone_state, generator_state, split_by_network
 
@@ -25,7 +26,8 @@ class EngineConfig:
 
     template: a GAN on the CPU with every seed's structure; optimizers: network -> factory of its optimizer;
     engine: sequential or vmap; execution: eager or cuda_graph; ema: decay per step of the averaged generator,
-    None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all.
+    None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws:
+    whether networks, losses or optimizers draw random numbers of their own.
     """
 
     template: GAN
@@ -37,6 +39,7 @@ class EngineConfig:
     precision: torch.dtype = torch.float32
     ema: float | None = None
     max_concurrent_seeds: int | None = None
+    draws: bool = False
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == torch.float32:
@@ -111,20 +114,15 @@ class SeedGroup(ABC):
             TrainState(
                 seed,
                 {name: self._slice(tensor, k) for name, tensor in networks.items()},
-                {name: self._part(k, self.params[name], values) for name, values in remembered.items()},
+                {
+                    name: seed_part(values, self.params[name].shape, partial(self._slice, index=k))
+                    for name, values in remembered.items()
+                },
                 {name: self._slice(tensor, k) for name, tensor in average.items()},
                 beside,
             )
             for k, seed in enumerate(self.seeds)
         ]
-
-    def _part(self, index: int, param: Tensor, values: dict[str, Any]) -> dict[str, Any]:
-        """One seed's part of what an optimizer remembers of a parameter."""
-        # What has the parameter's shape is per seed; step counts are shared.
-        part: dict[str, Any] = map_tensors(
-            lambda tensor: self._slice(tensor, index) if tensor.shape == param.shape else tensor, values
-        )
-        return part
 
     def state(self, index: int) -> dict[str, Tensor]:
         """State dict of one seed's GAN, not copied."""

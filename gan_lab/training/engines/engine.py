@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -14,6 +15,7 @@ from gan_lab.training.engines.cuda_graph import CudaGraphStep, Step
 from gan_lab.training.engines.single import SingleSeed
 from gan_lab.training.engines.state import TrainState
 from gan_lab.training.engines.vmapped import VmappedSeeds
+from gan_lab.utils.seeding import seeded
 
 _log = logging.getLogger(__name__)
 
@@ -40,27 +42,45 @@ class Engine:
             for player in PLAYERS
         }
 
-    def discriminator_step(self, batch: Batch) -> Scalars:
+    def discriminator_step(self, batch: Batch, turn: int) -> Scalars:
         """One optimizer step of every seed's discriminator; scalars are (S,)."""
-        return self.update("discriminator", batch)
+        return self.update("discriminator", batch, turn)
 
-    def generator_step(self, batch: Batch) -> Scalars:
+    def generator_step(self, batch: Batch, turn: int) -> Scalars:
         """One optimizer step of every seed's generator, whose average follows; scalars are (S,)."""
-        return self.update("generator", batch)
+        return self.update("generator", batch, turn)
 
-    def update(self, player: str, batch: Batch) -> Scalars:
-        """One optimizer step of ``player`` for every seed; scalars are (S,)."""
-        steps = self.steps[player]
-        if len(steps) == 1:
-            return steps[0](batch)
+    def update(self, player: str, batch: Batch, turn: int) -> Scalars:
+        """One optimizer step of ``player`` for every seed; scalars are (S,).
+
+        turn: how many steps this player has taken before. What its networks draw depends on seed, player and
+        turn alone.
+        """
         parts = zip(*(torch.split(part, self.group_size) for part in batch), strict=True)
-        scalars = [step(Batch(*part)) for step, part in zip(steps, parts, strict=True)]
+        scalars = []
+        for group, step, part in zip(self.groups, self.steps[player], parts, strict=True):
+            with self._stream(group, f"turn/{player}", turn):
+                scalars.append(step(Batch(*part)))
+        if len(scalars) == 1:
+            return scalars[0]
         return {name: torch.cat([values[name] for values in scalars]) for name in scalars[0]}
 
-    def generate(self, latent: Tensor) -> Tensor:
-        """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged if an average is kept."""
-        parts = torch.split(latent, self.group_size)
-        return torch.cat([group.generate(z) for group, z in zip(self.groups, parts, strict=True)])
+    def generate(self, latent: Tensor, purpose: str = "samples", block: int = 0) -> Tensor:
+        """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged if an average is kept.
+
+        purpose, block: of the stream on which networks draw that do so when they generate.
+        """
+        samples = []
+        for group, z in zip(self.groups, torch.split(latent, self.group_size), strict=True):
+            with self._stream(group, f"generate/{purpose}", block):
+                samples.append(group.generate(z))
+        return torch.cat(samples)
+
+    def _stream(self, group: SeedGroup, name: str, block: int) -> AbstractContextManager[None]:
+        """Global generators on a stream of the group's first seed, who is alone where anything draws."""
+        if not self.config.draws:
+            return nullcontext()
+        return seeded(group.seeds[0], name, block, self.config.device)
 
     def states(self) -> list[TrainState]:
         """Copy the state of every seed, on the training device."""

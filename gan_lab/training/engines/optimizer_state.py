@@ -83,6 +83,19 @@ def load_param_state(
             optimizer.state[param][key] = map_tensors(placed, joined)
 
 
+def seed_part(
+    values: Mapping[str, Any], shape: torch.Size, take: Callable[[Tensor], Tensor]
+) -> dict[str, Any]:
+    """Return one seed's part of what an optimizer remembers of a parameter of this shape.
+
+    What has the parameter's shape is per seed, and ``take`` takes the part; counts are shared.
+    """
+    part: dict[str, Any] = map_tensors(
+        lambda tensor: take(tensor) if tensor.shape == shape else tensor, dict(values)
+    )
+    return part
+
+
 def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     """Apply ``function`` to every tensor in nested dictionaries, lists and tuples."""
     if isinstance(value, Tensor):

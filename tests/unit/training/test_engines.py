@@ -114,8 +114,8 @@ def test_states_move_between_engines_and_train_on(overrides: tuple[str, ...], en
             assert_close(values, theirs.optimizers[name], rtol=0, atol=0)
     batches, last = through.batches(2)
     for e in (through.engine, moved):
-        e.discriminator_step(batches[0])
-        e.generator_step(last)
+        e.discriminator_step(batches[0], 2)
+        e.generator_step(last, 2)
     for ours, theirs in zip(moved.states(), through.engine.states(), strict=True):
         assert_same_state(ours, theirs)
 
@@ -146,7 +146,7 @@ def test_each_step_touches_only_its_own_network(engine: str) -> None:
         batches, last = e.batches(0)
         for player, other in (PLAYERS, PLAYERS[::-1]):
             before = e.engine.states()[1].networks
-            e.engine.update(player, last if player == "generator" else batches[0])
+            e.engine.update(player, last if player == "generator" else batches[0], 0)
             after = e.engine.states()[1].networks
             changed = {name for name in before if not torch.equal(before[name], after[name])}
             assert not {n for n in changed if n.startswith(other)}

@@ -12,7 +12,7 @@ def test_seeds_that_do_not_fit_are_split_into_groups(monkeypatch: pytest.MonkeyP
     words = (*TINY_POINTS, "model.generator.width=64", "batch_size=64", "seeds=6")
     cfg = composed(*words)
     components = build_components(cfg, torch.device("cpu"))
-    per_sample = preflight.dry_run(cfg, components)
+    per_sample = preflight.dry_run(cfg, components).bytes_per_sample
     weights = sum(t.numel() * t.element_size() for t in components.gan.state_dict().values())
     for fitting, expected in ((6, 6), (4.5, 4), (1.2, 1), (0.1, 1)):
         needed = 8 * weights * 6 + fitting * preflight.ACTIVATION_COPIES * per_sample * 64
