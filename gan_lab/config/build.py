@@ -15,6 +15,7 @@ from gan_lab.config.errors import describe_error
 from gan_lab.config.schema import value_of
 from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.memory import require_memory
+from gan_lab.utils.seeding import seeded
 from gan_lab.utils.text import truncate
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs, it also raises
@@ -79,7 +80,8 @@ def build_activation(cfg: DictConfig, key: str) -> nn.Module:
     activation: nn.Module = build(cfg, key)
     probe = torch.linspace(-3, 3, 8).view(2, 4)
     try:
-        shape = tuple(activation(probe).shape)
+        with seeded(0, "tried activation"):
+            shape = tuple(activation(probe).shape)
     except (Exception, SystemExit) as error:
         raise ConfigurationError(f"{key} cannot be applied: {summarize_exception(error)}") from error
     if shape != (2, 4):

@@ -18,7 +18,7 @@ from gan_lab.evaluation.features import Extractor
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.runs.naming import hash_keys
 from gan_lab.utils.errors import ConfigurationError
-from gan_lab.utils.seeding import stream
+from gan_lab.utils.seeding import seeded, stream
 
 CHUNK = 256  # samples that are generated, and looked at, together
 Scores = dict[str, float | None]
@@ -91,7 +91,12 @@ class Evaluator:
     def __call__(self, generate: Callable[[Tensor], Tensor], seed: int) -> Scores:
         """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed."""
         latents = self.latents(seed).to(self.data.device)
-        return self.score([self.extract(generate(z)) for z in torch.split(latents, CHUNK)])
+        parts = []
+        for chunk, z in enumerate(torch.split(latents, CHUNK)):
+            with seeded(seed, "generate/evaluation", chunk, self.data.device):
+                samples = generate(z)
+            parts.append(self.extract(samples))
+        return self.score(parts)
 
     def latents(self, seed: int) -> Tensor:
         """Draw the noise (count, L) that a seed's generator is measured on, the same at every call."""
@@ -107,8 +112,9 @@ class Evaluator:
         if not fake.finite:
             return dict.fromkeys(self.score_specs)
         scores: Scores = {}
-        for metric in self.metrics:
-            scores |= metric(fake, self._real)
+        with seeded(0, "metrics"):
+            for metric in self.metrics:
+                scores |= metric(fake, self._real)
         return {n: v if v is not None and math.isfinite(v) else None for n, v in scores.items()}
 
     def summarize(self, last: Scores | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

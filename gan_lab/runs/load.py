@@ -24,7 +24,7 @@ from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import save_png
 from gan_lab.utils.memory import require_memory
-from gan_lab.utils.seeding import stream
+from gan_lab.utils.seeding import seeded, stream
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class TrainedRun:
             known = ", ".join(map(str, folders))
             raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
         weights = read_weights(folders[seed])
-        network = build_network(self.cfg, "model.generator", shape=self.shape)
+        # As in training, for random numbers that are in no state dict.
+        with seeded(self.seeds[0], "initialisation/generator"):
+            network = build_network(self.cfg, "model.generator", shape=self.shape)
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
@@ -96,7 +98,7 @@ class TrainedRun:
 
         ``noise`` names the random stream; the same number gives the same latents for every run.
         """
-        return self._generate(self._latent(number, noise), seed, device)
+        return self._generate(self._latent(number, noise), seed, noise, device)
 
     @torch.no_grad()
     def interpolate(
@@ -120,7 +122,7 @@ class TrainedRun:
         unit = [nn.functional.normalize(z, dim=1)[:, None] for z in (start, end)]
         arc = ((1 - t) * angle).sin() * unit[0] + (t * angle).sin() * unit[1]
         latent = arc / angle.sin() * ((1 - t) * norms[0] + t * norms[1])
-        return self._generate(latent.flatten(0, 1), seed, device)
+        return self._generate(latent.flatten(0, 1), seed, noise, device)
 
     def _latent(self, number: int, noise: int) -> Tensor:
         size = OmegaConf.select(self.cfg, "model.latent_size")
@@ -129,9 +131,12 @@ class TrainedRun:
         require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
-    def _generate(self, latent: Tensor, seed: int | None, device: torch.device | str) -> Tensor:
+    def _generate(self, latent: Tensor, seed: int | None, noise: int, device: torch.device | str) -> Tensor:
         generator = self.generator(seed, device)
-        parts = [generator(z.to(device)).cpu() for z in torch.split(latent, 256)]
+        parts = []
+        for chunk, z in enumerate(torch.split(latent, 256)):
+            with seeded(noise, "generate/sampling", chunk, device):  # for networks that draw themselves
+                parts.append(generator(z.to(device)).cpu())
         return torch.cat(parts)
 
 

@@ -25,7 +25,7 @@ from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
-from gan_lab.utils.seeding import stream
+from gan_lab.utils.seeding import seeded, stream
 from gan_lab.utils.signals import StopRequest
 
 _log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ def score_seeds(evaluator: Evaluator, engine: Engine) -> list[Scores]:
     """Score every seed's generator; all of them generate each part of their samples together."""
     latents = torch.stack([evaluator.latents(seed) for seed in engine.seeds])
     parts: list[list[FeatureBatch]] = [[] for _ in engine.seeds]
-    for z in torch.split(latents, CHUNK, dim=1):
-        samples = engine.generate(z.to(engine.config.device))
+    for chunk, z in enumerate(torch.split(latents, CHUNK, dim=1)):
+        samples = engine.generate(z.to(engine.config.device), "evaluation", chunk)
         for seed_parts, seed_samples in zip(parts, samples, strict=True):
             seed_parts.append(evaluator.extract(seed_samples))
     return [evaluator.score(seed_parts) for seed_parts in parts]
@@ -158,7 +158,10 @@ class Recorder:
             return
         with self._timed("diagnostic_seconds"):
             for index, seed in enumerate(engine.seeds):
-                with self._observing("diagnostics", step):
+                with (
+                    seeded(seed, "diagnostics", device=engine.config.device),
+                    self._observing("diagnostics", step),
+                ):
                     result = self.probe.run(engine.state(index))
                     for name, diagnostic in self.diagnostics_by_name.items():
                         with self._observing(f"diagnostic {name}", step):
