@@ -48,17 +48,18 @@ def preflight(cfg: DictConfig, components: Components, recorded: Status | None =
     recorded: of the run that is resumed, whose engine is kept where the key says auto.
     """
     dry, max_concurrent_seeds = _check_memory(cfg, components)
-    if dry.draws and cfg.execution == "cuda_graph":
+    limits = Limits(max_concurrent_seeds, dry.draws)
+    configs = [build_engine_config(cfg, components, limits, status) for status in (None, recorded)]
+    config, engines = configs[0], {config.engine for config in configs}
+    if dry.draws and any(config.execution == "cuda_graph" for config in configs):
         raise ConfigurationError(
             "execution=cuda_graph cannot replay steps in which networks, losses or optimizers draw random "
             "numbers: take execution=eager"
         )
-    limits = Limits(max_concurrent_seeds, dry.draws)
-    configs = [build_engine_config(cfg, components, limits, status) for status in (None, recorded)]
-    config, engines = configs[0], {config.engine for config in configs}
     if "vmap" in engines:
-        problem = _vmap_problem(replace(config, engine="vmap"), dry.batch)
-        if problem is not None and cfg.engine == "vmap":
+        stacked = replace(config, engine="vmap")
+        problem = _vmap_problem(stacked, dry.batch)
+        if problem is not None and cfg.engine == stacked.engine:
             raise ConfigurationError(f"engine=vmap cannot train this: {problem}; take engine=sequential")
         if problem is not None:
             _log.warning("the seeds are trained one by one (engine=sequential): %s", problem)
