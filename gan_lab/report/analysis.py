@@ -172,7 +172,8 @@ def _verdict(
         "tied": main["tied"] if main is not None else [],
         "worse": main["worse"] if main is not None else [],
         "incomplete": incomplete,
-        "exploratory": all(part["exploratory"] for part in settings if part["rows"]),
+        "exploratory": all(part["exploratory"] for part in settings if part["rows"])
+        and any(part["rows"] for part in settings),
         "commands": list(
             dict.fromkeys(
                 command

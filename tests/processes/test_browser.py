@@ -262,7 +262,7 @@ def test_tensorboard_serves_scalars_images_and_hyperparameters(tensorboard: str)
         assert {"metrics/mode_js", "loss/generator", "diagnostics/generator/dead"} <= set(scalars[run])
         where = urllib.parse.urlencode({"run": run, "tag": "metrics/mode_js"})
         points = ask(f"{tensorboard}/data/plugin/scalars/scalars?{where}")
-        assert [step for _, step, _ in points] == [2, 4]
+        assert [step for _, step, _ in points] == [0, 2, 4]
     images = ask(f"{tensorboard}/data/plugin/images/tags")
     where = urllib.parse.urlencode({"run": runs[0], "tag": "samples", "sample": 0})
     pictures = ask(f"{tensorboard}/data/plugin/images/images?{where}")

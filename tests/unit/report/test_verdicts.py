@@ -197,6 +197,7 @@ def test_8_nobody_has_learned(study: Path) -> None:
     assert names(report) == []
     assert report["verdict"]["winner"] is None
     assert report["verdict"]["power"] == ""
+    assert not report["verdict"]["exploratory"]
 
 
 def test_9_too_few_seeds_are_told_of_the_one_that_has_them(study: Path) -> None:
