@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from gan_lab.config.errors import describe_error
 from gan_lab.config.schema import value_of
@@ -55,6 +56,9 @@ def build_network(cfg: DictConfig, key: str, shape: tuple[int, ...]) -> nn.Modul
     """
     require_memory(bytes_of(blueprint(cfg, key, shape)), key)
     network: nn.Module = build(cfg, key, shape=shape)
+    late = [name for name, t in (*network.named_parameters(), *network.named_buffers()) if is_lazy(t)]
+    if late:
+        raise ConfigurationError(f"{key}: {late[0]} is made at the first forward pass: make it in __init__")
     return network
 
 
@@ -72,7 +76,7 @@ def blueprint(cfg: DictConfig, key: str, shape: tuple[int, ...]) -> nn.Module | 
 def bytes_of(network: nn.Module | None) -> int:
     """Of its parameters and buffers."""
     state = {} if network is None else network.state_dict()
-    return sum(t.numel() * t.element_size() for t in state.values())
+    return sum(t.numel() * t.element_size() for t in state.values() if not is_lazy(t))
 
 
 def build_activation(cfg: DictConfig, key: str) -> nn.Module:

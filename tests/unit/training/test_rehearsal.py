@@ -134,6 +134,13 @@ class Late(nn.Module):
         return torch.where(x > 0, x, self.slope * x)
 
 
+class LazyGenerator(nn.LazyLinear):
+    """Takes whatever a generator is made of, and makes its weight at the first forward pass."""
+
+    def __init__(self, shape: tuple[int, ...], **_: Any) -> None:
+        super().__init__(shape[0])
+
+
 class Counting(nn.Module):
     """Keeps a count that no state dict holds."""
 
@@ -185,6 +192,15 @@ def test_auto_stacks_what_may_be_stacked_without_a_word(caplog: pytest.LogCaptur
 def test_parameters_that_are_made_late_are_refused(words: tuple[str, ...], player: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{player}\.\S+\.slope is made at the first forward pass"):
         assembled(*words, *activation("Late", player))
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature:UserWarning")
+def test_lazy_modules_of_torch_are_refused() -> None:
+    target = "model.generator._target_=tests.unit.training.test_rehearsal.LazyGenerator"
+    with pytest.raises(
+        ConfigurationError, match=r"^model\.generator: weight is made at the first forward pass"
+    ):
+        assembled(*TINY_POINTS, target)
 
 
 def test_networks_that_forget_are_refused() -> None:
