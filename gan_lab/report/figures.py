@@ -35,6 +35,7 @@ Part = Mapping[str, Any]
 MOST_ROWS = 40  # of more candidates a figure shows the best
 MOST_PANELS = 24
 MOST_LABELS = 24
+MOST_VALUES = 12
 
 
 def forest_plot(setting: Part, metric: Part, *, narrow: bool = False) -> Figure:
@@ -260,6 +261,7 @@ def settings_plot(settings: Sequence[Part], metric: Part) -> Figure | None:
         return None
     order = list(dict.fromkeys(name for setting in settings for name in setting["order"]))[:MOST_LABELS]
     x_values = [x for x, _ in points]
+    crowded = len(points) > MOST_VALUES  # lines only, and ticks wherever they fit
     with styled():
         figure = new_figure(8.6, 3.9)
         axes = figure.add_subplot()
@@ -273,15 +275,17 @@ def settings_plot(settings: Sequence[Part], metric: Part) -> Figure | None:
             color = line_color(index) if index < len(PALETTE) else RULE
             y = [row["iqm"] for _, row in rows]
             every += y
-            axes.plot([x for x, _ in rows], y, color=color, marker="o", markersize=4, linewidth=1.5)
-            for x, row in rows:
+            size = 0 if crowded else 4
+            axes.plot([x for x, _ in rows], y, color=color, marker="o", markersize=size, linewidth=1.5)
+            for x, row in [] if crowded else rows:
                 ends = [end for end in row.get("interval") or () if end is not None]
                 if len(ends) == 2 and index < len(PALETTE):
                     axes.plot([x, x], ends, color=color, alpha=0.4, linewidth=1.5)
             labels.append((y[-1], name, color if index < len(PALETTE) else MUTED))
         set_scale(axes, "x", x_values)
-        axes.set_xticks(x_values[:12], [format_number(x, compact=True) for x in x_values[:12]])
-        axes.minorticks_off()
+        if not crowded:
+            axes.set_xticks(x_values, [format_number(x, compact=True) for x in x_values])
+            axes.minorticks_off()
         set_scale(axes, "y", every)
         axes.set_xlabel(keys.pop(), parse_math=False)
         axes.set_ylabel(_axis_label(metric), parse_math=False)

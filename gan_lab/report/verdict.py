@@ -93,8 +93,11 @@ def overall_sentences(
             "it leads in every setting, and no reversal was found."
         )
         return [sentence("overall", text, p=test["p_values"])]
-    reversals = sorted(overall["reversals"], key=lambda one: -len(one["leads"]))[:2]
-    reasons = [_reversal_text(one, names) for one in reversals]
+    wins = [setting["winner"] for setting in settings]
+    # To lead somewhere without being the winner there may be chance.
+    certain = [one for one in overall["reversals"] if one["name"] in wins]
+    certain.sort(key=lambda one: -len(one["leads"]))
+    reasons = [_reversal_text(one, names) for one in certain[:2]]
     if reasons:
         reasons[0] = f"the order reverses: {reasons[0]}"
     elif test["leader"] is not None:

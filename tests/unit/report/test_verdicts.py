@@ -118,7 +118,7 @@ def test_4_an_order_that_reverses_has_no_overall_winner(study: Path) -> None:
     assert "elu is the best at optimizer.lr=0.0001, 0.0002 and 0.0004 (p at most 0.0" in text
     assert (
         "No winner at one common optimizer.lr: the order reverses: elu leads at optimizer.lr=0.0001, "
-        "0.0002 and 0.0004 and is significantly behind at optimizer.lr=0.0008; "
+        "0.0002 and 0.0004 and is significantly behind at optimizer.lr=0.0008. "
     ) in text
     assert report["verdict"]["winner"] is None
     assert report["overall"]["winner"] is None
@@ -344,3 +344,16 @@ def test_one_candidate_with_many_seeds_is_not_exploratory(study: Path) -> None:
     assert not report["verdict"]["exploratory"]
     printed = "\n".join(lines(report))
     assert "P(best)" not in printed
+
+
+def test_a_lead_by_chance_is_no_reversal(study: Path) -> None:
+    rates(study, {"elu": [60, 100.5], "relu": [100, 100]}, 0.05, 10, (1e-4, 2e-4))
+    report = report_on(study)
+    leaders = [setting["rows"][0]["name"] for setting in report["settings"]]
+    assert (leaders, report["settings"][1]["winner"]) == (["elu", "relu"], None)
+    text = report["verdict"]["text"]
+    assert "reverses" not in text
+    assert (
+        "No winner at one common optimizer.lr: elu is the best on the average, but relu is ahead, not "
+        "significantly, at optimizer.lr=0.0002."
+    ) in text
