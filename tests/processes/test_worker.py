@@ -23,7 +23,7 @@ class Deadly(nn.ReLU):
     calls = 0
     def forward(self, x):
         Deadly.calls += 1
-        if Deadly.calls > 60:
+        if Deadly.calls > 150:
             self.die()
         return super().forward(x)
 
