@@ -76,7 +76,7 @@ def target_modules(cfg: DictConfig) -> tuple[str, ...]:
     for _, node in walk(OmegaConf.to_container(cfg, resolve=True)):
         if isinstance(node, dict) and isinstance(node.get("_target_"), str):
             module = node["_target_"].rpartition(".")[0]
-            if _MODULE.fullmatch(module) and not module.startswith(("gan_lab", "torch", "hydra")):
+            if _MODULE.fullmatch(module) and module.partition(".")[0] not in ("gan_lab", "torch", "hydra"):
                 modules.add(module)
     return tuple(sorted(modules))
 

@@ -19,6 +19,7 @@ from gan_lab.report.tables import results_rows, to_csv, to_latex
 from gan_lab.runs.run import Run
 from gan_lab.runs.study import Study, read_study
 from gan_lab.utils.checks import check_choice
+from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
 FORMATS = ("png", "svg", "pdf", "tex")
@@ -56,6 +57,11 @@ def write(
         study, everyone, primary=primary, reference_name=reference, margin_text=margin, progress=progress
     )
     strips = picture_strips(report)
+    for inside in (folder, folder / "figures"):
+        if inside.is_symlink():
+            raise GanLabError(
+                f"{inside} is a link, and a report follows none: remove it, or name -o a folder"
+            )
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     svgs = _write_figures(report, folder / "figures", formats, progress)
     for name, picture in {**strips, **sample_grids(report, strips)}.items():

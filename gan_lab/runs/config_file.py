@@ -8,6 +8,7 @@ import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab.runs.naming import to_plain
+from gan_lab.runs.reader import read_bytes
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
@@ -39,7 +40,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises GanLabError if the file is missing or corrupt, or is nothing that gan-lab writes.
     """
     path = folder / CONFIG
-    plain = _read_yaml(path)
+    plain = _read_yaml(path, folder)
     if not isinstance(plain, dict) or not plain:
         raise GanLabError(f"{path} is damaged: it holds no keys")
     return {str(key): value for key, value in plain.items()}
@@ -48,16 +49,14 @@ def read_config(folder: Path) -> dict[str, Any]:
 def read_hydra_record(folder: Path, name: str) -> Any:
     """Read ``.hydra/<name>`` as plain values; None if it is missing or corrupt, for nothing rests on it."""
     try:
-        return _read_yaml(folder / ".hydra" / name)
+        return _read_yaml(folder / ".hydra" / name, folder)
     except GanLabError:
         return None
 
 
-def _read_yaml(path: Path) -> Any:
+def _read_yaml(path: Path, run: Path) -> Any:
     try:
-        if path.stat().st_size > _MAX_SIZE:
-            raise GanLabError(f"{path} is too long to be a run's configuration")
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, run, _MAX_SIZE).decode("utf-8")
         # A few nested aliases make billions of nodes, and a list can hold itself; gan-lab writes none.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
             raise GanLabError(f"{path} has YAML aliases, and gan-lab writes none")

@@ -84,6 +84,16 @@ def _discard_unless_run(folder: Path) -> None:
         empty.rmdir()
 
 
+def require_unlinked(folder: Path) -> None:
+    """Raise GanLabError if training would write through a link, or into what is no regular file."""
+    written = [folder / name for name in (LOCK, LOG, "checkpoint")]
+    for seed in folder.glob("seed_*"):
+        written += [seed, seed / "samples", seed / "stats.jsonl"]
+    for path in written:
+        if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
+            raise GanLabError(f"{path} is a link or no regular file, and nothing is written there: remove it")
+
+
 @contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
     """Have a run's folder to oneself; the operating system releases it when the process dies."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab.runs.formats import check_format
+from gan_lab.runs.reader import parse_json, read_bytes
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
@@ -59,17 +60,16 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / RESULTS
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_bytes(path, folder.parent))
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise GanLabError(f"{path} is damaged: {_REMEDY}") from None
     if not isinstance(content, dict):
         raise GanLabError(f"{path} is damaged: {_REMEDY}")
     check_format(path, content.get("format"), RESULTS_FORMAT, _REMEDY)
-    scores = content.get("metrics")
-    if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
-        raise GanLabError(f"{path} is damaged (metrics): {_REMEDY}")
+    if key := _first_invalid(content):
+        raise GanLabError(f"{path} is damaged ({key}): {_REMEDY}")
     return content
 
 
@@ -83,3 +83,23 @@ def _is_score(value: Any) -> bool:
         one is None or (isinstance(one, (int, float)) and not isinstance(one, bool))
         for one in [*numbers, *draws]
     )
+
+
+def _first_invalid(content: Mapping[str, Any]) -> str | None:
+    """Return the key of the first value that is not what gan-lab writes, None if all are."""
+    metrics, features, samples = (content.get(key) for key in ("metrics", "features", "samples"))
+    if not _is_count(content.get("step")):
+        return "step"
+    if not isinstance(metrics, dict) or not all(map(_is_score, metrics.values())):
+        return "metrics"
+    if not isinstance(content.get("primary"), str) or content["primary"] not in metrics:
+        return "primary"
+    if not isinstance(features, dict) or not {"name", "hash", "dimensions"} <= set(features):
+        return "features"
+    if not isinstance(samples, dict) or not all(_is_count(samples.get(key)) for key in ("fake", "real")):
+        return "samples"
+    return None
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_lab.runs.config_file import read_config, read_hydra_record
 from gan_lab.runs.folder import is_running, seed_folder
+from gan_lab.runs.reader import open_regular
 from gan_lab.runs.results import read_results
 from gan_lab.runs.sittings import Sitting, environment_changes
 from gan_lab.runs.stats import last_step, read_stats
@@ -118,3 +119,6 @@ class Run:
         assert self.config
         for seed in self.seeds:
             assert seed.results is None or seed.results
+            seed.stats()
+            for picture in seed.pictures:
+                open_regular(picture, self.folder).close()

@@ -8,10 +8,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from gan_lab.runs.reader import open_regular, parse_json, read_bytes
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
 STATS = "stats.jsonl"
+_MAX_SIZE = 2**28  # bytes
 _TAIL = 65_536  # bytes at the end of the file in which the last complete line is looked for
 
 
@@ -23,7 +25,7 @@ def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
     """
     path = folder / STATS
     try:
-        lines = [json.loads(line) for line in _complete_lines(path)] if path.exists() else []
+        lines = [_parse(line) for line in _complete_lines(path)] if os.path.lexists(path) else []
         return [line if line["step"] >= measured_from else _without_scores(line) for line in lines]
     except (ValueError, TypeError, KeyError):
         raise GanLabError(f"{path} is damaged: move it away to go on") from None
@@ -52,11 +54,11 @@ def last_step(folder: Path) -> int:
     """Return the step of the last complete line, 0 if there is none; reads only the end of the file."""
     path = folder / STATS
     try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - _TAIL, 0))
+        with open_regular(path, folder.parent) as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
             lines = file.read().split(b"\n")[:-1]
-        return int(json.loads(lines[-1])["step"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return int(_parse(lines[-1].decode())["step"])
+    except (OSError, ValueError, IndexError):
         return 0
 
 
@@ -79,10 +81,20 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
+def _parse(line: str) -> dict[str, Any]:
+    """Return a line of numbers by name; raises ValueError for anything else."""
+    content = parse_json(line.encode())
+    if not isinstance(content, dict) or type(content.get("step")) is not int:
+        raise ValueError("no step")
+    if not all(value is None or type(value) in (int, float) for value in content.values()):
+        raise ValueError("a value that is no number")
+    return content
+
+
 def _without_scores(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if not key.startswith("metrics/")}
 
 
 def _complete_lines(path: Path) -> Sequence[str]:
-    text = path.read_text()
+    text = read_bytes(path, path.parent.parent, _MAX_SIZE).decode()
     return text[: text.rfind("\n") + 1].splitlines()

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab.runs.formats import check_format
+from gan_lab.runs.reader import parse_json, read_bytes
 from gan_lab.runs.sittings import Sitting
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
+from gan_lab.utils.text import truncate
 
 STATUS = "status.json"
 STATUS_FORMAT = 2
@@ -81,11 +83,11 @@ class Status:
         """
         path = folder / STATUS
         try:
-            content = json.loads(path.read_bytes())
+            content = parse_json(read_bytes(path, folder))
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError):
-            raise _damaged(path) from None
+        except ValueError as error:
+            raise _damaged(path, f" ({truncate(str(error), 80)})") from None
         if not isinstance(content, dict):
             raise _damaged(path)
         remedy = "train it again with rerun=true, which archives it, or move it away"

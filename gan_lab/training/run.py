@@ -17,7 +17,7 @@ from gan_lab.gan.steps import PLAYERS
 from gan_lab.runs import checkpoints
 from gan_lab.runs.config_file import CONFIG, write_config
 from gan_lab.runs.existing import existing_status, readable_status
-from gan_lab.runs.folder import archive_run, finish_archiving, lock_run
+from gan_lab.runs.folder import archive_run, finish_archiving, lock_run, require_unlinked
 from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
 from gan_lab.runs.sittings import Sitting, resume_warning
@@ -182,6 +182,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
     Raises `RunFailedError` for whatever goes wrong inside that is not the configuration's fault; its
     traceback is in the run's log.
     """
+    require_unlinked(folder)
     with lock_run(folder), run_log(folder / LOG):
         remove_temp_files(folder)
         finish_archiving(folder)
