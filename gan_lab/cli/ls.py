@@ -17,6 +17,7 @@ def command(folder: Path, as_json: bool) -> None:
     The score is the median over seeds of the last evaluation; a diverged seed counts as the worst.
     """
     from gan_lab.runs.listing import listing
+    from gan_lab.utils.text import printable
 
     studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
     if as_json:
@@ -25,7 +26,8 @@ def command(folder: Path, as_json: bool) -> None:
     if not studies:
         click.echo(f"no runs in {folder}; start one with: gan-lab train activation=elu")
     for place, study in enumerate(studies):
-        click.echo("\n" * (place > 0) + _table(study))
+        lines = _table(study).splitlines()
+        click.echo("\n" * (place > 0) + "\n".join(map(printable, lines)))
 
 
 def _table(study: Mapping[str, Any]) -> str:

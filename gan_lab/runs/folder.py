@@ -126,7 +126,7 @@ def is_running(folder: Path, status: Status) -> bool:
     except PermissionError:
         pass
     lock = folder / LOCK
-    if not lock.exists():
+    if lock.is_symlink() or not lock.is_file():  # a lock that is opened is emptied
         return True
     try:
         with FileLock(lock, timeout=0):

@@ -13,6 +13,11 @@ def truncate(text: str, length: int = 200) -> str:
     return line if len(line) <= length else f"{line[:length]}..."
 
 
+def printable(text: str) -> str:
+    """Return a line with escapes such as \\x1b for what a terminal would obey."""
+    return "".join(map(_printable, text))
+
+
 def _printable(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 

@@ -145,3 +145,11 @@ def test_without_runs_the_command_says_how_to_make_one(run_cli: Cli) -> None:
     assert run_cli("ls") == (0, "no runs in outputs; start one with: gan-lab train activation=elu\n", "")
     code, out, err = run_cli("ls", "nowhere")
     assert (code, out, err) == (2, "", "gan-lab: nowhere is not a folder\n")
+
+
+def test_a_folder_name_never_reaches_the_terminal_as_a_command(outputs: Path, run_cli: Cli) -> None:
+    make_run(outputs / "study", "elu", [1.0], name="a\x1b[2Jb")
+    code, out, _ = run_cli("ls")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "a\\x1b[2Jb" in out
