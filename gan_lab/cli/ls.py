@@ -25,9 +25,9 @@ def command(folder: Path, as_json: bool) -> None:
         return
     if not studies:
         click.echo(f"no runs in {folder}; start one with: gan-lab train activation=elu")
-    for place, study in enumerate(studies):
+    for index, study in enumerate(studies):
         lines = _table(study).splitlines()
-        click.echo("\n" * (place > 0) + "\n".join(map(printable, lines)))
+        click.echo("\n" * (index > 0) + "\n".join(map(printable, lines)))
 
 
 def _table(study: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ class Dataset(ABC):
 
     ``data`` may be mapped from a read-only file: it is indexed, never written to. Labels stay on the CPU.
     held_out: makes samples of the same kind that are not trained on, for metrics to compare with.
-    channels: where every channel shows a thing of its own, labelled samples of these things.
+    channels: where every channel shows a thing of its own, labeled samples of these things.
     classifier: name of the classifier that comes with gan-lab for such samples.
     fingerprint: 64 hexadecimal digits of what the samples are made from, as of `hash_content`; if it is not
     given, of the samples themselves, at the first time that it is read.

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.memory import available
+from gan_lab.utils.text import format_bytes
 
 MODES = {1: "L", 3: "RGB"}
 ORIENTATION = 0x0112  # EXIF tag; its values from 2 to 8 say how to turn the stored pixels upright
@@ -121,7 +122,7 @@ class Decoder:
             free = available()
             if needed > 2**26 and free is not None and needed > free:
                 raise UnreadableNow(
-                    f"it takes {needed // 2**20:,} MiB of memory, and {free // 2**20:,} are free"
+                    f"it takes {format_bytes(needed)} of memory, and {format_bytes(free)} is free"
                 )
             with self.budget.take(needed):
                 if opened.format != "MPO" and getattr(opened, "is_animated", False):

@@ -56,7 +56,7 @@ def expected_files(dataset: Callable[..., Any], root: Path, split: str) -> list[
     return []
 
 
-def found_near(expected: list[Path], root: Path) -> dict[Path, Path]:
+def find_nearby(expected: list[Path], root: Path) -> dict[Path, Path]:
     """Find files that are missing in another folder, or with dots for dashes: missing file -> where it is.
 
     Looks below ``root`` and one level above it.
@@ -65,20 +65,20 @@ def found_near(expected: list[Path], root: Path) -> dict[Path, Path]:
     nearby = [root.parent / file.relative_to(root) for file in wanted.values()]
     nearby += [root.parent / file.name for file in wanted.values()]
     below = (Path(parent, name) for parent, folders, files in os.walk(root) for name in [*folders, *files])
-    found: dict[Path, Path] = {}
+    locations: dict[Path, Path] = {}
     for path in [*(path for path in nearby if path.exists()), *islice(below, SEARCHED)]:
         file = wanted.get(_spelling(path.name))
         # A folder of images may be nested in one of the same name: the innermost holds them.
-        if file is not None and (file not in found or found[file] in path.parents):
-            found[file] = path
-    return found
+        if file is not None and (file not in locations or locations[file] in path.parents):
+            locations[file] = path
+    return locations
 
 
 def _advice(dataset: Callable[..., Any], root: Path, expected: list[Path]) -> Iterator[str]:
     """Say which files are looked for, what is near them, and what to do."""
     missing = [file for file in expected if not file.exists()]
-    near = found_near(expected, root)
-    found = [(file, near[file]) for file in missing if file in near]
+    near = find_nearby(expected, root)
+    nearby = [(file, near[file]) for file in missing if file in near]
     if missing:
         yield f"it looks for {missing[0].absolute()}{_and_more(missing)}"
     if hasattr(dataset, "file_list"):  # CelebA
@@ -86,14 +86,14 @@ def _advice(dataset: Callable[..., Any], root: Path, expected: list[Path]) -> It
             yield "its download needs pip install 'gan-lab[celeba]'"
         images = next((path for path in [*near.values(), *expected] if path.is_dir()), "<folder>")
         yield f"images alone, as Kaggle has them, are read by dataset=image_folder dataset.path={images}"
-    elif found:
-        file, path = found[0]
+    elif nearby:
+        file, path = nearby[0]
         # If everything is there in the right layout, another root will do.
         relative = file.relative_to(root)
         elsewhere = path.parents[len(relative.parts) - 1]
-        fits = len(found) == len(missing) and elsewhere / relative == path
+        fits = len(nearby) == len(missing) and elsewhere / relative == path
         what_to_do = f"set dataset.root={elsewhere.absolute()}" if fits else "move or rename them"
-        yield f"near it there is {path.absolute()}{_and_more(found)}: {what_to_do}"
+        yield f"near it there is {path.absolute()}{_and_more(nearby)}: {what_to_do}"
         return
     yield "put its files there as torchvision lays them out, or set dataset.root to where they are"
 

@@ -34,7 +34,7 @@ from gan_lab.datasets.decode import (
 from gan_lab.datasets.files import FolderListing, stamp_files
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.paths import cache_dir
-from gan_lab.utils.text import truncate
+from gan_lab.utils.text import plural, truncate
 
 _log = logging.getLogger(__name__)
 
@@ -222,9 +222,9 @@ def _facts(report: _Report, decoder: Decoder) -> dict[str, Any]:
 def _summary(report: _Report, decoder: Decoder) -> str:
     """Say in one line what was taken, how, and what was not."""
     notes, taken = report.notes, len(report.digests)
-    parts = [f"{_count(taken, 'image')}, {_values(report, decoder)}"]
+    parts = [f"{plural(taken, 'image')}, {_values(report, decoder)}"]
     if report.others:
-        parts.append(f"{_count(report.others.total(), 'file')} of other kinds ({_kinds(report.others)})")
+        parts.append(f"{plural(report.others.total(), 'file')} of other kinds ({_kinds(report.others)})")
     for note, thing, words in (
         ("stack", "stack", "of which the first page"),
         ("transparent", "image", f"with transparency, on {decoder.background}"),
@@ -233,9 +233,9 @@ def _summary(report: _Report, decoder: Decoder) -> str:
         ("flat", "image", "of one flat color"),
     ):
         if notes[note]:
-            parts.append(f"{_count(notes[note], thing)} {words}")
+            parts.append(f"{plural(notes[note], thing)} {words}")
     if report.skipped:
-        parts.append(f"{_count(len(report.skipped), 'file')} skipped")
+        parts.append(f"{plural(len(report.skipped), 'file')} skipped")
     return "; ".join(parts)
 
 
@@ -249,7 +249,7 @@ def _values(report: _Report, decoder: Decoder) -> str:
         low, high = report.limits
         words.append(
             f"{'' if plain else 'values '}{low:,g} to {high:,g}, the smallest and largest in "
-            f"{_count(report.deep, 'file')} of more than 8 bits (dataset.range sets others)"
+            f"{plural(report.deep, 'file')} of more than 8 bits (dataset.range sets others)"
         )
     return " and ".join(words)
 
@@ -264,7 +264,7 @@ def _warnings(report: _Report, decoder: Decoder) -> list[str]:
     if report.notes["vanished"]:
         other = "black" if decoder.background == "white" else "white"
         sentences.append(
-            f"{_count(report.notes['vanished'], 'image')} with transparency became one flat color on "
+            f"{plural(report.notes['vanished'], 'image')} with transparency became one flat color on "
             f"{decoder.background}: dataset.background={other} may show them"
         )
     share = report.shades.cumsum() / report.shades.sum()
@@ -281,7 +281,3 @@ def _kinds(others: Counter[str]) -> str:
     """ ".heic 31, .txt 6": the most frequent suffixes."""
     shown = [f"{suffix or 'no suffix'} {number}" for suffix, number in others.most_common(3)]
     return ", ".join(shown) + (", ..." if len(others) > 3 else "")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -41,13 +41,13 @@ def load_torchvision(
     which = (
         {"split": split} if "split" in inspect.signature(dataset).parameters else {"train": split == "train"}
     )
-    found = downloaded(dataset, name, _root(root), **which)
-    data = torch.as_tensor(np.asarray(found.data))
+    source = downloaded(dataset, name, _root(root), **which)
+    data = torch.as_tensor(np.asarray(source.data))
     if data.dim() == 3:
         data = data[:, None]
     elif data.shape[-1] == 3 and data.shape[1] != 3:
         data = data.permute(0, 3, 1, 2)
-    labels = getattr(found, "targets", getattr(found, "labels", None))
+    labels = getattr(source, "targets", getattr(source, "labels", None))
     return Images(
         _resized(data, size),
         name=name,
@@ -128,9 +128,9 @@ def load_celeba(
 
     check_size(size)
     _check(size, split)
-    found = downloaded(CelebA, name, _root(root), split=split)
-    folder = Path(found.root).absolute() / found.base_folder / "img_align_celeba"
-    files = [folder / file for file in found.filename]
+    celeba = downloaded(CelebA, name, _root(root), split=split)
+    folder = Path(celeba.root).absolute() / celeba.base_folder / "img_align_celeba"
+    files = [folder / file for file in celeba.filename]
     held_out = partial(load_celeba, name, size, OTHER[split], root)
     cache = cached_images(folder, FolderListing(files, Counter()), Decoder(size, channels=3), part=split)
     return Images(cache.images, name=name, held_out=held_out, fingerprint=cache.fingerprint)

@@ -28,7 +28,7 @@ from gan_lab.report.setting import Evidence, Part, Question, analyze_setting
 from gan_lab.report.statistics_notes import statistics_notes
 from gan_lab.report.strata import sort_key, split_values
 from gan_lab.report.text import join_names
-from gan_lab.runs.study import Study
+from gan_lab.runs.study import StudyFolder
 from gan_lab.utils.errors import GanLabError
 
 Report = dict[str, Any]
@@ -38,7 +38,7 @@ MOST_DETAILED = 12  # settings that are shown one by one; of more there is a sum
 
 
 def analyze(
-    study: Study,
+    study: StudyFolder,
     everyone: Sequence[StudyRun] | None = None,
     *,
     primary: str | None = None,
@@ -105,7 +105,7 @@ def without_infinities(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _nothing_complete(study: Study, everyone: Sequence[StudyRun]) -> str:
+def _nothing_complete(study: StudyFolder, everyone: Sequence[StudyRun]) -> str:
     first = everyone[0]
     return (
         f"no run of {study.folder} is complete: {first.run.name} {first.exclusion_reason}; gan-lab ls "
@@ -141,7 +141,7 @@ def _settings(
 
 
 def _verdict(
-    study: Study,
+    study: StudyFolder,
     settings: Sequence[Part],
     overall: Part | None,
     reason: str,

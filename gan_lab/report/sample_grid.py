@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from gan_lab.report.entries import FINISHED, Entry
+from gan_lab.runs.samples import grid_size, grid_step
+from gan_lab.utils.errors import GanLabError
 
 PADDING = 2  # of the grids that `gan_lab.datasets.base.Images.plot` makes
 CELLS = 10
@@ -54,22 +55,12 @@ def _common(seeds: Mapping[str, Sequence[int]], pictured: Mapping[str, Mapping[i
     return max({seed for own in seeds.values() for seed in own}, key=priority)
 
 
-def _step(picture: Path) -> int:
-    digits = picture.stem.removeprefix("step_")
-    return int(digits) if digits.isdigit() else -1
-
-
 def _latest(entry: Entry) -> Picture | None:
     """Find the last picture of a seed, None if there is none that can be read."""
-    path = max(entry.seed.pictures, key=_step, default=None)
-    if path is None:
-        return None
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return path, picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # PIL's own words for damage
-        return None
+    for path in entry.seed.pictures[-1:]:
+        with suppress(GanLabError):
+            return path, grid_size(path, entry.study_run.run.folder)
+    return None
 
 
 def _row(name: str, entry: Entry, picture: Picture) -> dict[str, Any]:
@@ -79,7 +70,7 @@ def _row(name: str, entry: Entry, picture: Picture) -> dict[str, Any]:
     return {
         "name": name,
         "seed": entry.seed.number,
-        "step": _step(path),
+        "step": grid_step(path),
         "state": entry.state,
         "path": str(path),
         "boxes": _boxes(size, number)[:CELLS] if images else [[0, 0, *size]],

@@ -17,7 +17,7 @@ from gan_lab.report.page import page
 from gan_lab.report.style import lay_out, on_white, to_pdf, to_png, to_svg
 from gan_lab.report.tables import results_rows, to_csv, to_latex
 from gan_lab.runs.run import Run
-from gan_lab.runs.study import Study, read_study
+from gan_lab.runs.study import StudyFolder, read_study
 from gan_lab.utils.checks import check_choice
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
@@ -27,17 +27,13 @@ _SAVERS: Mapping[str, Callable[[Figure], bytes]] = {"png": to_png, "pdf": to_pdf
 _GAP = 2  # pixels between the cells of a strip
 
 
-def read_runs(folder: Path) -> Study:
-    """Read a study for a report: a run whose configuration is damaged costs only itself."""
-
-    def check(run: Run) -> None:
-        assert run.config
-
-    return read_study(folder, check)
+def read_runs(folder: Path) -> StudyFolder:
+    """Read a study for a report; runs whose scores are damaged stay in it, to be named as missing."""
+    return read_study(folder, Run.verify)
 
 
 def write(
-    study: Study,
+    study: StudyFolder,
     folder: Path,
     *,
     primary: str | None = None,
@@ -132,7 +128,7 @@ def picture_strips(report: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def sample_grids(report: Mapping[str, Any], strips: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Draw all rows of samples of a setting as one labelled picture, for those who show it elsewhere."""
+    """Draw all rows of samples of a setting as one labeled picture, for those who show it elsewhere."""
     grids = {}
     for number, setting in enumerate(report["settings"], 1):
         rows = setting["samples"]["rows"] if setting["samples"] else []

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 
 from gan_lab.runs.formats import check_format
+from gan_lab.runs.reader import read_bytes
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
+from gan_lab.utils.memory import available
 from gan_lab.utils.text import truncate
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
+MAX_BYTES = 2**38  # where the system does not say how much memory is free
 KEPT = 2
 
 _log = logging.getLogger(__name__)
@@ -50,8 +53,8 @@ def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
     """
     paths = _all(folder)
     for path in reversed(paths):
-        data = path.read_bytes()
-        recorded = _sum(path).read_bytes() if _sum(path).exists() else b""
+        data = read_bytes(path, folder.parent, available() or MAX_BYTES)
+        recorded = read_bytes(_sum(path), folder.parent) if _sum(path).exists() else b""
         if recorded.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
             remedy = "starting from the beginning" if path == paths[0] else "resuming from the one before it"
             _log.warning("%s is damaged: %s", path, remedy)

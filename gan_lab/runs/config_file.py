@@ -8,8 +8,8 @@ import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab.runs.naming import to_plain
-from gan_lab.runs.reader import read_bytes
-from gan_lab.utils.errors import GanLabError
+from gan_lab.runs.reader import read_bytes, require_plain
+from gan_lab.utils.errors import GanLabError, summarize_exception
 from gan_lab.utils.files import atomic_write
 
 CONFIG = "config.yaml"
@@ -47,11 +47,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_hydra_record(folder: Path, name: str) -> Any:
-    """Read ``.hydra/<name>`` as plain values; None if it is missing or corrupt, for nothing rests on it."""
-    try:
-        return _read_yaml(folder / ".hydra" / name, folder)
-    except GanLabError:
-        return None
+    """Read ``.hydra/<name>`` as plain values; None if it is missing. Raises GanLabError if it is corrupt."""
+    path = folder / ".hydra" / name
+    return _read_yaml(path, folder) if path.exists() or path.is_symlink() else None
 
 
 def _read_yaml(path: Path, run: Path) -> Any:
@@ -60,9 +58,10 @@ def _read_yaml(path: Path, run: Path) -> Any:
         # A few nested aliases make billions of nodes, and a list can hold itself; gan-lab writes none.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
             raise GanLabError(f"{path} has YAML aliases, and gan-lab writes none")
-        return yaml.load(text, Loader=_Loader)
+        value = yaml.load(text, Loader=_Loader)
+        require_plain(value, strict=False)
+        return value
     except OSError as error:
-        raise GanLabError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise GanLabError(f"{path} cannot be read: {summarize_exception(error, bare=True)}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GanLabError(f"{path} is damaged: {first}") from error
+        raise GanLabError(f"{path} is damaged: {summarize_exception(error, bare=True)}") from error

@@ -10,8 +10,8 @@ def check_format(path: Path, number: Any, known: int, remedy: str) -> None:
     """Raise GanLabError unless a file has the format number that this version reads."""
     if type(number) is int and number == known:
         return
-    found = f"format {number}" if type(number) is int else "no format number"
+    version = f"format {number}" if type(number) is int else "no format number"
     age = "a newer" if type(number) is int and number > known else "an older"
     raise GanLabError(
-        f"{path} was written by {age} version of gan-lab ({found}; this one reads format {known}): {remedy}"
+        f"{path} was written by {age} version of gan-lab ({version}; this one reads format {known}): {remedy}"
     )

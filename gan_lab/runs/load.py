@@ -1,6 +1,5 @@
 """Trained generators: `load` a run's folder and draw from it."""
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.runs.weights import WEIGHTS, read_weights
+from gan_lab.utils.checks import check_int
 from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.files import atomic_write
-from gan_lab.utils.images import save_png
+from gan_lab.utils.images import encode_png
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import seeded, stream
 
@@ -126,8 +126,7 @@ class TrainedRun:
 
     def _latent(self, number: int, noise: int) -> Tensor:
         size = OmegaConf.select(self.cfg, "model.latent_size")
-        if not isinstance(size, int) or size < 1:
-            raise GanLabError(f"{self.folder / CONFIG}: model.latent_size is {size!r}, not a number")
+        size = check_int(f"{self.folder / CONFIG}: model.latent_size", size)
         require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
@@ -168,6 +167,5 @@ def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:
     """Write samples as the run's own pictures show them: a grid of images, or points among the true modes."""
     data = build(run.cfg, "dataset") if len(run.shape) == 1 else Images
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = io.BytesIO()
-    save_png(data.plot(samples), picture)
-    atomic_write(path, picture.getvalue())  # which follows no link that a stranger's folder may hold
+    # This follows no link that a stranger's folder may hold.
+    atomic_write(path, encode_png(data.plot(samples)))

@@ -43,10 +43,10 @@ def open_regular(path: Path, run: Path) -> BinaryIO:
 def read_bytes(path: Path, run: Path, at_most: int = MAX_JSON) -> bytes:
     """Read a regular file of at most so many bytes."""
     with open_regular(path, run) as file:
-        data = file.read(at_most + 1)
-    if len(data) > at_most:
-        raise GanLabError(f"{path} is damaged: it has more than {at_most:,} bytes")
-    return data
+        size = os.fstat(file.fileno()).st_size
+        if size > at_most:
+            raise GanLabError(f"{path} is damaged: it has more than {at_most:,} bytes")
+        return file.read(size)
 
 
 def parse_json(data: bytes) -> Any:
@@ -59,21 +59,26 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
-def require_plain(value: Any, depth: int = 0) -> None:
-    """Raise ValueError unless all is text that can be printed, finite numbers in range, and not too deep."""
+def require_plain(value: Any, depth: int = 0, *, strict: bool = True) -> None:
+    """Raise ValueError unless all is text that can be printed, numbers in range, and not too deep.
+
+    ``strict`` also refuses infinite numbers, NaN, tabs and line breaks, which YAML may hold.
+    """
     if depth > MAX_DEPTH:
         raise ValueError("it is nested too deeply")
     if isinstance(value, str):
-        if not value.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in value):
+        allowed = "" if strict else "\t\n"
+        bad = (c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed)
+        if not value.isprintable() and any(bad):
             raise ValueError("it has text that cannot be printed")
     elif isinstance(value, dict):
         for key, inside in value.items():
-            require_plain(key, depth + 1)
-            require_plain(inside, depth + 1)
+            require_plain(key, depth + 1, strict=strict)
+            require_plain(inside, depth + 1, strict=strict)
     elif isinstance(value, list):
         for inside in value:
-            require_plain(inside, depth + 1)
-    elif not is_plain_number(value):
+            require_plain(inside, depth + 1, strict=strict)
+    elif not (is_plain_number(value) or (not strict and isinstance(value, float))):
         raise ValueError("it has a number out of range, or a value of another kind")
 
 

@@ -1,5 +1,6 @@
 """The sittings of a run: one per process that has trained it, and what differs between them. No torch."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,12 +28,12 @@ class Sitting:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the last bits of the numbers depend on, as texts."""
-        where = {"device": self.device, "threads": str(self.threads)}
-        return {**where, "engine": self.engine, "execution": self.execution, **self.versions}
+        """Return what the last bits of the numbers depend on, as texts."""
+        hardware = {"device": self.device, "threads": str(self.threads)}
+        return {**hardware, "engine": self.engine, "execution": self.execution, **self.versions}
 
     def update(self, step: int, seconds: float) -> None:
-        """Take down how far this sitting has come, and what else the machine has to do."""
+        """Record how far this sitting has come, and the load of the machine."""
         self.to_step, self.seconds = step, seconds
         with suppress(OSError, AttributeError):  # Windows has no load average
             self.load = round(os.getloadavg()[0], 2)
@@ -47,9 +48,9 @@ def environment_changes(sittings: Sequence[Sitting]) -> list[str]:
     changes = []
     for name in dict.fromkeys(name for environment in trained for name in environment):
         values = [environment.get(name, "unknown") for environment in trained]
-        turns = [value for place, value in enumerate(values) if place == 0 or value != values[place - 1]]
-        if len(turns) > 1:
-            changes.append(f"{name} {', then '.join(turns)}")
+        distinct = [value for value, _ in itertools.groupby(values)]
+        if len(distinct) > 1:
+            changes.append(f"{name} {', then '.join(distinct)}")
     return changes
 
 

@@ -10,7 +10,7 @@ from gan_lab.utils.errors import GanLabError
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyFolder:
     """runs: by name; damaged: folder name -> what is wrong with it; archived: those that rerun=true kept."""
 
     name: str
@@ -30,7 +30,7 @@ def find_study(name: str | Path) -> Path:
     raise GanLabError(f"there is no study {str(name)!r}{hint}")
 
 
-def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> Study:
+def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> StudyFolder:
     """Read every run in a study's folder; a single run is a study of one, also if it is archived.
 
     A run that cannot be loaded, or for which ``check`` raises GanLabError, is named under ``damaged``. Raises
@@ -51,4 +51,4 @@ def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> St
             runs.append(run)
         except GanLabError as error:
             damaged[path.name] = str(error)
-    return Study(folder.resolve().name, folder, runs, damaged, archived)
+    return StudyFolder(folder.resolve().name, folder, runs, damaged, archived)

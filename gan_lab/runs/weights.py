@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
+from gan_lab.runs.reader import read_bytes
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
+from gan_lab.utils.memory import available
 
 WEIGHTS = "generator.safetensors"
+MAX_BYTES = 2**36  # where the system does not say how much memory is free
 
 
 def write_weights(folder: Path, state: Mapping[str, Tensor]) -> None:
@@ -21,9 +24,11 @@ def write_weights(folder: Path, state: Mapping[str, Tensor]) -> None:
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Read a generator's state from its seed's folder; raises GanLabError if it is missing or corrupt."""
     path = folder / WEIGHTS
-    if not path.exists():
-        raise GanLabError(f"{folder.parent} has no weights yet: its first checkpoint is still to come")
     try:
-        return load_file(path)
+        return load(read_bytes(path, folder.parent, available() or MAX_BYTES))
+    except FileNotFoundError as error:
+        raise GanLabError(
+            f"{folder.parent} has no weights yet: its first checkpoint is still to come"
+        ) from error
     except SafetensorError as error:
         raise GanLabError(f"{path} is not a sound safetensors file: {error}") from error

@@ -13,7 +13,7 @@ from gan_lab.utils.text import format_number, plural
 
 
 def summary(cfg: DictConfig, folder: Path) -> str:
-    """Say what became of a run, how to look at it, and how it was watched otherwise than ``cfg`` asks for."""
+    """Summarize a run: its result, where to look, and which watched keys differ from those of ``cfg``."""
     run = Run.load(folder)
     status, seeds = run.status, run.seeds
     lines = [

@@ -5,7 +5,6 @@ Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(
 ``gradients/*``, ``configuration``.
 """
 
-import io
 import math
 import os
 import time
@@ -22,12 +21,11 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from gan_lab.runs.samples import has_real, write_real, write_samples
 from gan_lab.runs.stats import StatsWriter
-from gan_lab.utils.files import atomic_write
-from gan_lab.utils.images import save_png
+from gan_lab.utils.images import encode_png
 
 _EVENTS = "events.out.tfevents."
-REAL = Path("samples", "real.png")
 # Numbers of the HPARAMS tab: those that every run has.
 HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
 
@@ -77,24 +75,17 @@ class SeedLog:
 
     def log_samples(self, step: int, grid: Tensor) -> None:
         """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
-        self._save_grid(f"step_{step:06d}.png", grid)
+        write_samples(self.folder, step, encode_png(grid))
         self._events.add_image("samples", grid, step)
 
     @property
     def has_real(self) -> bool:
-        return (self.folder / REAL).exists()
+        return has_real(self.folder)
 
     def log_real(self, step: int, grid: Tensor) -> None:
         """Save a grid of training data, (3, H, W) uint8, as ``samples/real.png`` and in TensorBoard."""
-        self._save_grid(REAL.name, grid)
+        write_real(self.folder, encode_png(grid))
         self._events.add_image("real", grid, step)
-
-    def _save_grid(self, name: str, grid: Tensor) -> None:
-        path = self.folder / "samples" / name
-        path.parent.mkdir(exist_ok=True)
-        content = io.BytesIO()
-        save_png(grid, content)
-        atomic_write(path, content.getvalue())
 
     def log_histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
         for name, (weight, gradient) in weights.items():

@@ -1,4 +1,4 @@
-"""Files and connections that fail in an orderly way."""
+"""Atomic file writes, and a time limit for connections."""
 
 import os
 import socket
@@ -28,8 +28,8 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 
 def remove_temp_files(folder: Path) -> None:
     """Remove what writers that were killed have left half written, in a folder that nobody else writes in."""
-    for place in (folder, folder / "checkpoint", *folder.glob("seed_*"), *folder.glob("seed_*/samples")):
-        for path in place.glob(".*.tmp"):
+    for directory in (folder, folder / "checkpoint", *folder.glob("seed_*"), *folder.glob("seed_*/samples")):
+        for path in directory.glob(".*.tmp"):
             if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdigit():
                 path.unlink(missing_ok=True)
 

@@ -1,12 +1,13 @@
 """Pictures as files."""
 
-from pathlib import Path
-from typing import BinaryIO
+import io
 
 from PIL import Image
 from torch import Tensor
 
 
-def save_png(picture: Tensor, path: Path | BinaryIO) -> None:
-    """Write (3, H, W) uint8 as a PNG file."""
-    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(path, format="PNG")
+def encode_png(picture: Tensor) -> bytes:
+    """Encode (3, H, W) uint8 as PNG."""
+    content = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(content, format="PNG")
+    return content.getvalue()

@@ -11,23 +11,24 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available(device: torch.device | None = None) -> int | None:
-    """Bytes that can still be had on a GPU, or on this machine, container or job; None where nobody says."""
+    """Return the free bytes of a GPU, or of this machine, container or job; None if unknown."""
     if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [n for n in (_of_the_machine(), _of_the_cgroup()) if n is not None]
-    return min(found, default=None)
+    limits = [n for n in (_of_the_machine(), _of_the_cgroup()) if n is not None]
+    return min(limits, default=None)
 
 
 def require_memory(needed: int, what: str, device: torch.device | None = None) -> None:
-    """Raise ConfigurationError where ``what`` needs more bytes, at the least, than are available.
+    """Raise ConfigurationError if ``what`` needs more bytes than are free.
 
-    Linux gives out more than it has and kills whoever uses it, so asking first is the only way to say it.
+    Linux promises more memory than it has, and kills the process that uses it: only asking first gives a
+    message.
     """
-    there = available(device)
-    if there is not None and needed > there:
+    free = available(device)
+    if free is not None and needed > free:
         raise ConfigurationError(
             f"{what} is too large for this machine: it takes at least {format_bytes(needed)} of memory, "
-            f"and {format_bytes(there)} is free"
+            f"and {format_bytes(free)} is free"
         )
 
 
@@ -40,10 +41,10 @@ def _of_the_machine() -> int | None:
 
 
 def _of_the_cgroup() -> int | None:
-    """What a container's or a scheduler's limit (cgroup v2) leaves; page cache can be taken back."""
+    """Return what a container's or a scheduler's limit (cgroup v2) leaves; page cache counts as free."""
     try:
-        own = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
-        folder = next(f for f in (_CGROUP / own, _CGROUP) if (f / "memory.max").is_file())
+        group = Path("/proc/self/cgroup").read_text().rpartition("::")[2].strip().lstrip("/")
+        folder = next(f for f in (_CGROUP / group, _CGROUP) if (f / "memory.max").is_file())
         limit = int((folder / "memory.max").read_text())
         cache = (folder / "memory.stat").read_text().split("inactive_file ")[1].split()[0]
         return limit - int((folder / "memory.current").read_text()) + int(cache)

@@ -48,7 +48,7 @@ def wait(module, inputs):
 def listen(number, before):
     def handle(number, frame):
         before(number, frame)
-        (HERE / f"signalled-{os.getpid()}").touch()
+        (HERE / f"signaled-{os.getpid()}").touch()
     signal.signal(number, handle)
 
 class ReLU(nn.ReLU):
@@ -104,9 +104,9 @@ class Gate:
         """The processes that wait at it."""
         return [int(path.name.removeprefix("reached-")) for path in self.folder.glob("reached-*")]
 
-    def signalled(self) -> list[int]:
+    def signaled(self) -> list[int]:
         """Those of them that have been sent a signal."""
-        return [int(path.name.removeprefix("signalled-")) for path in self.folder.glob("signalled-*")]
+        return [int(path.name.removeprefix("signaled-")) for path in self.folder.glob("signaled-*")]
 
     def open(self) -> None:
         (self.folder / "go").touch()

@@ -129,7 +129,7 @@ def test_a_stopped_command_has_every_process_save_its_run(
             os.killpg(process.pid, number)  # Ctrl-C in a terminal reaches all of them
         else:
             process.send_signal(number)
-        until(lambda: len(gate.signalled()) == 2)
+        until(lambda: len(gate.signaled()) == 2)
         gate.open()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
@@ -203,7 +203,7 @@ def test_a_job_that_slurm_takes_off_its_node_comes_back_and_finishes(
         else:
             urgent = ("--partition=urgent", "--ntasks=2", "--mem=10", "--output=/dev/null")
             slurm.call(cluster, "sbatch", *urgent, "--wrap=sleep 2")
-        until(lambda: len(gate.signalled()) == 1)
+        until(lambda: len(gate.signaled()) == 1)
         gate.open()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err

@@ -145,7 +145,7 @@ def test_a_stopped_sweep_says_how_far_it_is_and_goes_on(
     with started(*words) as process:
         until(lambda: len(gate.waiting()) == 1)
         process.send_signal(signal.SIGTERM)
-        until(lambda: len(gate.signalled()) == 1)
+        until(lambda: len(gate.signaled()) == 1)
         gate.open()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err

@@ -144,7 +144,7 @@ def test_without_a_held_out_part_the_data_are_halved() -> None:
         (("metrics.every=-1",), "metrics.every must be"),
         (("diagnostics.samples=0",), "diagnostics.samples must be"),
         (("report.reference=",), "report.reference must be the name"),
-        (("features=classifier", "dataset=ring", "model=mlp"), "features=classifier needs labelled images"),
+        (("features=classifier", "dataset=ring", "model=mlp"), "features=classifier needs labeled images"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_anything_is_made(
@@ -281,7 +281,7 @@ def test_the_command(run_cli: Cli) -> None:
             "features must be one of auto, classifier, inception, raw, got 'eyes'",
         ),
         ((folder, "--metric", "luck"), "metric must be one of classes, .*, got 'luck'"),
-        ((folder, "--features", "classifier"), "needs labelled images"),
+        ((folder, "--features", "classifier"), "needs labeled images"),
     ):
         code, out, err = run_cli("evaluate", *arguments)
         assert code == 2

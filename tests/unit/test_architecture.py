@@ -25,7 +25,7 @@ FLOOR = {name: len(FLOORS) - number for number, names in enumerate(FLOORS) for n
 
 BRITISH = re.compile(
     "(initial|normal|regular|optim|minim|maxim|summar|organ|recogn|serial|visual|general|standard|penal)is(e|ing|ation)"
-    "|colour|centre|behaviour|neighbour|favour|artefact",
+    "|colour|centre|behaviour|neighbour|favour|artefact|labell|signall|modell",
     re.IGNORECASE,
 )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Labelled(Protocol):
+class LabeledData(Protocol):
     """What an extractor may know of the data that a GAN is trained on."""
 
     name: str
@@ -18,7 +18,7 @@ class Labelled(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
-    def channels(self) -> "Labelled | None": ...
+    def channels(self) -> "LabeledData | None": ...
     def __len__(self) -> int: ...
     def batch(self, indices: Tensor) -> Tensor: ...
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 from tqdm import tqdm
 
-from gan_lab.evaluation.features.base import Extractor, Labelled
+from gan_lab.evaluation.features.base import Extractor, LabeledData
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.paths import cache_dir, to_file_name
@@ -76,7 +76,7 @@ class Classifier(Extractor):
         return self
 
 
-def classifier_of(data: Labelled) -> Classifier:
+def classifier_of(data: LabeledData) -> Classifier:
     """The classifier of ``data``: the one shipped, the one in the cache, or one that is trained now."""
     single = data.channels or data
     if single.classifier is not None:
@@ -103,7 +103,7 @@ def _digest(network: SmallCNN) -> str:
     return digest.hexdigest()[:16]
 
 
-def _trained(data: Labelled) -> Path:
+def _trained(data: LabeledData) -> Path:
     recipe = recipe_for(data)
     assert data.labels is not None
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
@@ -124,7 +124,7 @@ def _trained(data: Labelled) -> Path:
     return path
 
 
-def recipe_for(data: Labelled) -> dict[str, int | float]:
+def recipe_for(data: LabeledData) -> dict[str, int | float]:
     """How the classifier of ``data`` is trained: small data get fewer features and more epochs."""
     assert data.labels is not None
     small = len(data) < 10_000
@@ -139,7 +139,7 @@ def recipe_for(data: Labelled) -> dict[str, int | float]:
     }
 
 
-def fit_classifier(data: Labelled, recipe: dict[str, int | float]) -> bytes:
+def fit_classifier(data: LabeledData, recipe: dict[str, int | float]) -> bytes:
     """Adam and a one-cycle learning rate (Smith and Topin 2018) on the CPU: the same bits every time.
 
     One thread, because the order of sums, and with it the last bits, depends on their number.
@@ -177,7 +177,7 @@ def fit_classifier(data: Labelled, recipe: dict[str, int | float]) -> bytes:
 
 
 @torch.no_grad()
-def accuracy(classifier: Classifier, data: Labelled) -> float:
+def accuracy(classifier: Classifier, data: LabeledData) -> float:
     """Share of ``data`` whose most probable class is their label."""
     assert data.labels is not None
     right = 0

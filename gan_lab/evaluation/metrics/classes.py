@@ -21,7 +21,7 @@ class ClassProportions(Metric):
 
     class_kl: KL(p || q) in nats of predicted class proportions, fake p and real q (with one sample of each
     class added to the real ones, so that it is always defined): it sees a class that is missing or rare.
-    classifier_score: exp E KL(p(y|x) || p(y)), the Inception ScoreSpec (Salimans et al. 2016) with this
+    classifier_score: exp E KL(p(y|x) || p(y)), the Inception Score (Salimans et al. 2016) with this
     classifier in Inception's place, over all samples at once; by torch-fidelity.
     frac_confident: share of samples whose most probable class has more than 0.9; averages of two digits
     pass as either class, but rarely with confidence.

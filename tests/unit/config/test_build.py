@@ -1,6 +1,5 @@
 """Objects from a configuration: what cannot be built, applied or trained is refused in one sentence."""
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +52,9 @@ def _modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("modules")
     (folder / "wicked.py").write_text(WICKED)
     (folder / "no_python.py").write_text("def (:\n")
-    sys.path.insert(0, str(folder))
-    yield
-    sys.path.remove(str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +158,7 @@ def test_an_activation_that_cannot_be_trained(
     [
         # choices that do not go together
         ({"augmentation": {"_target_": "gan_lab.gan.Flip"}}, "augmentation=flip works on images"),
-        ({"features": {"_target_": "gan_lab.evaluation.classifier_features"}}, "needs labelled images"),
+        ({"features": {"_target_": "gan_lab.evaluation.classifier_features"}}, "needs labeled images"),
         ({"features": {"_target_": "gan_lab.evaluation.inception_features"}}, "needs images"),
         ({"metric": {}}, "metric must name at least one metric"),
         ({"metric": {"x": {"_target_": "gan_lab.evaluation.StackedModes"}}}, "names nothing that applies"),

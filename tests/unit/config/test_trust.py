@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import load
@@ -86,7 +87,7 @@ ATTACKS: dict[str, Any] = {
     "call": {"_target_": "hydra.utils.call", "config": TOUCH},
     "instantiate": {"_target_": "hydra.utils.instantiate", "config": TOUCH},
     "gan-lab writes files, too": {
-        "_target_": "gan_lab.utils.files.write_whole",
+        "_target_": "gan_lab.utils.files.atomic_write",
         "path": "pwned",
         "content": "x",
     },
@@ -102,6 +103,14 @@ ATTACKS: dict[str, Any] = {
     "nothing": {"_target_": None},
     "unknown": {"_target_": "stranger.Activation"},
 }
+
+
+def test_the_functions_of_gan_lab_among_the_attacks_exist() -> None:
+    targets = [attack["_target_"] for attack in ATTACKS.values() if isinstance(attack, dict)]
+    ours = [target for target in targets if str(target).startswith("gan_lab.")]
+    assert len(ours) > 3
+    for target in ours:
+        assert get_object(target) is not None, target
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())

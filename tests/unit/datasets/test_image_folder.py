@@ -693,5 +693,7 @@ def test_threads_share_a_budget_of_memory() -> None:
 def test_an_image_for_which_there_is_no_memory_stops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(folder / "x.png", size=(3000, 3000))
     monkeypatch.setattr(decode, "available", lambda: 2**26)
-    with pytest.raises(DataError, match=r"x\.png cannot be read now: it takes 171 MiB of memory, and 64 are"):
+    with pytest.raises(
+        DataError, match=r"x\.png cannot be read now: it takes 171 MiB of memory, and 64 MiB is"
+    ):
         load_image_folder(str(folder), size=8)

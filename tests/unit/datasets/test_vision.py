@@ -321,11 +321,11 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
 
 
 def test_a_class_without_labels_and_with_a_split_will_do() -> None:
-    class Unlabelled:
+    class Unlabeled:
         def __init__(self, root: str, split: str, download: bool) -> None:
             self.data = noise(4, 10, 10, 3) if split == "test" else noise(8, 10, 10, 3)
 
-    data = load_torchvision(Unlabelled, "unlabelled", split="test")
+    data = load_torchvision(Unlabeled, "unlabeled", split="test")
     assert (len(data), data.shape, data.labels) == (4, (3, 10, 10), None)
     assert np.array_equal(data.data.numpy(), noise(4, 10, 10, 3).transpose(0, 3, 1, 2))
 

@@ -86,10 +86,10 @@ def test_others_are_trained_once_and_are_the_same_every_time(
     assert torch.equal(before, torch.get_rng_state())
     assert isinstance(first, Classifier)
     assert accuracy(first, stripes()) > 0.98
-    relabelled = stripes()
-    assert relabelled.labels is not None
-    relabelled.labels = 1 - relabelled.labels
-    assert features.classifier_features(relabelled).hash != first.hash
+    relabeled = stripes()
+    assert relabeled.labels is not None
+    relabeled.labels = 1 - relabeled.labels
+    assert features.classifier_features(relabeled).hash != first.hash
 
 
 def test_features_do_not_depend_on_the_batch() -> None:

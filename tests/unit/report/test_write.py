@@ -202,11 +202,17 @@ def test_points_are_shown_whole(study: Path) -> None:
     assert samples["rows"][0]["boxes"] == [[0, 0, 40, 40]]
 
 
-def test_a_picture_that_is_cut_off_is_missing_and_costs_nothing_else(study: Path, tmp_path: Path) -> None:
+def test_pictures_that_are_gone_are_missing_and_one_that_is_cut_off_costs_its_run(
+    study: Path, tmp_path: Path
+) -> None:
     make_three(study, seeds=5)
     for seed in range(5):
-        path = study / "activation=elu" / f"seed_{seed}" / "samples" / "step_002000.png"
-        path.write_bytes(path.read_bytes()[:60])
+        (study / "activation=elu" / f"seed_{seed}" / "samples" / "step_002000.png").unlink()
     report = write(read_runs(study), tmp_path / "out")
     assert report["settings"][0]["samples"]["missing"] == ["elu"]
     assert ranked(report) == ["elu", "relu", "tanh"]
+    path = study / "activation=tanh/seed_3/samples/step_002000.png"
+    path.write_bytes(path.read_bytes()[:60])
+    runs = read_runs(study)
+    assert list(runs.damaged) == ["activation=tanh"]
+    assert ranked(write(runs, tmp_path / "out")) == ["elu", "relu"]

@@ -59,7 +59,7 @@ def test_a_format_that_is_not_understood_is_refused(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "CHECKPOINT_FORMAT", number)
         folder = saved(tmp_path / "checkpoint", 1)
-    sentence = rf"{age} version of gan-lab \(format {number}; this one reads format 2\): rerun=true starts"
+    sentence = rf"{age} version of gan-lab \(format {number}; this one reads format 3\): rerun=true starts"
     with pytest.raises(GanLabError, match=sentence):
         checkpoints.load_latest(folder, IDENTITY)
 
