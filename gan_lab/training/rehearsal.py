@@ -5,12 +5,13 @@ on code that anybody may have written, so nothing is decided by its name: a few 
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import torch
+from omegaconf import ListConfig
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -30,8 +31,33 @@ LARGEST = 2**14  # numbers of a parameter; a larger one is rehearsed with smalle
 TOLERANCE = 1e-3  # of a step; rounding is a thousand times less
 
 Values = list[Tensor]
+Rehearsal = Callable[[OptimizerFactory, nn.Module], str | None]
 
 
+def _remember(rehearse: Rehearsal) -> Rehearsal:
+    """Ask only once per process about a class of plain settings and parameters: a sweep's runs ask again."""
+    answers: dict[Hashable, str | None] = {}
+
+    @wraps(rehearse)
+    def answer(factory: OptimizerFactory, network: nn.Module) -> str | None:
+        if not isinstance(factory, partial) or not _is_plain([*factory.args, *factory.keywords.values()]):
+            return rehearse(factory, network)
+        key = (factory.func, repr(factory.args), repr(sorted(factory.keywords.items())))
+        question = (*key, tuple(_rehearsed_shapes(network)))
+        if question not in answers:
+            answers[question] = rehearse(factory, network)
+        return answers[question]
+
+    return answer
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple, ListConfig)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+@_remember
 def stacking_problem(factory: OptimizerFactory, network: nn.Module) -> str | None:
     """Say how an optimizer mixes seeds whose parameters are stacked; None if each gets what it gets alone."""
     starts, gradients = _rehearsed_numbers(network)
@@ -55,6 +81,7 @@ def stacking_problem(factory: OptimizerFactory, network: nn.Module) -> str | Non
     return None
 
 
+@_remember
 def resuming_problem(factory: OptimizerFactory, network: nn.Module) -> str | None:
     """Say why an optimizer cannot be saved and restored; None if it goes on to the same bits."""
     starts, gradients = _rehearsed_numbers(network)
@@ -153,7 +180,7 @@ def _through_checkpoint(states: list[dict[str, Any]]) -> list[TrainState]:
 
 def _rehearsed_numbers(network: nn.Module) -> tuple[list[Values], list[list[Values]]]:
     """Start values and gradients of every step, for two seeds: parameters of the network's shapes."""
-    shapes = list(dict.fromkeys(_shape_of(p) for p in network.parameters() if p.requires_grad and p.numel()))
+    shapes = _rehearsed_shapes(network)
     starts, gradients = [], []
     for seed, scales in enumerate((SCALES, SCALES[::-1])):
         generator = stream(seed, "rehearsal/optimizer")
@@ -165,6 +192,10 @@ def _rehearsed_numbers(network: nn.Module) -> tuple[list[Values], list[list[Valu
         pool = [draw() for _ in range(GRADIENTS)]
         gradients.append([[scale * g for g in pool[k % GRADIENTS]] for k, scale in enumerate(scales)])
     return starts, gradients
+
+
+def _rehearsed_shapes(network: nn.Module) -> list[tuple[int, ...]]:
+    return list(dict.fromkeys(_shape_of(p) for p in network.parameters() if p.requires_grad and p.numel()))
 
 
 def _shape_of(param: Tensor) -> tuple[int, ...]:
