@@ -45,7 +45,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used(
     (tmp_path / "err").write_text("")
     starter.finish(tmp_path, WORDS)
     (warning,) = (tmp_path / "err").read_text().splitlines()
-    assert warning.endswith("step_00000028.pt is damaged: going on from the checkpoint before it")
+    assert warning.endswith("step_00000028.pt is damaged: resuming from the one before it")
     assert "from step 21 to 40" in (run_folder(tmp_path) / "train.log").read_text()
     assert not differences(expected, traces(tmp_path))
 
