@@ -98,11 +98,14 @@ def _not_learned(part: Part, metric: PrimaryMetric, reference: str | None, where
     some = [name for name in told["not_learned"] if rows[name]["seeds_learned"]]
     names = [name for name in told["not_learned"] if name not in some]
     sentences = []
+    share = told["least_share"]
+    way = f"{share:.0%} of the way from untrained generators to real data"
+    distance = f"have come {way}" if share else "score better than every untrained generator"
     for name in some:
         row = rows[name]
         text = (
             f"{marked([name], reference)[0]} is not shown to have learned{where}: {row['seeds_learned']} of "
-            f"{row['seeds']} seeds score better than every untrained generator ({_p_of(told, [name])})."
+            f"{row['seeds']} seeds {distance} ({_p_of(told, [name])})."
         )
         sentences.append(sentence("learning", text, p={name: told["p_values"][name]}, names=[name]))
     if not names:
@@ -114,9 +117,12 @@ def _not_learned(part: Part, metric: PrimaryMetric, reference: str | None, where
         text = f"{was(marked(names, reference), 'has', 'have')} not learned{where} {scores}."
         return [sentence("learning", text, p=p, names=names), *sentences]
     everybody = join_names(names) if len(names) <= _MOST_NAMED + 1 else all_of(len(names), "candidates")
-    verb = "scores" if len(names) == 1 else "score"
+    if share:
+        distance = f"{'has' if len(names) == 1 else 'have'} not come {way}"
+    else:
+        distance = f"{'scores' if len(names) == 1 else 'score'} no better than an untrained generator"
     text = (
-        f"Nobody has learned{where}: {everybody} {verb} no better than an untrained generator {scores}. "
+        f"Nobody has learned{where}: {everybody} {distance} {scores}. "
         "Train longer, or change how they are trained, before comparing them."
     )
     return [sentence("learning", text, p=p, names=names)]
@@ -163,8 +169,9 @@ def _anchor_text(part: Part, metric: PrimaryMetric) -> str:
 
 
 def _scores_of(part: Part, names: Sequence[str]) -> str:
-    """Return the scores of unranked candidates, of many the lowest and the highest."""
-    values = [row["finite_iqm"] for row in part["unranked"] if row["name"] in names]
+    """Return the scores of ``names``, in their order; of many the lowest and the highest."""
+    score_by_name = {row["name"]: row["finite_iqm"] for row in part["unranked"]}
+    values = [score_by_name[name] for name in names]
     if len(values) > _MOST_NAMED:
         low, high = format_number(min(values)), format_number(max(values))
         return low if low == high else f"{low} to {high}"

@@ -188,7 +188,7 @@ def test_8_nobody_has_learned(study: Path) -> None:
     report = report_on(study)
     text = report["verdict"]["text"]
     assert text.startswith(
-        "Nobody has learned: elu, relu, sigmoid and tanh score no better than an untrained generator "
+        "Nobody has learned: elu, relu, sigmoid and tanh have not come 5% of the way from untrained "
     )
     assert text.endswith(
         "; untrained 0.663, real data 0.000400). "
@@ -280,9 +280,17 @@ def test_of_who_learned_in_some_seeds_only_they_are_counted(study: Path) -> None
     run(study, "tanh", 60, 5, 6, stream=3)
     text = report_on(study)["verdict"]["text"]
     assert text.startswith(
-        "elu is not shown to have learned: 3 of 6 seeds score better than every untrained generator (p = "
+        "elu is not shown to have learned: 3 of 6 seeds have come 5% of the way from untrained generators to "
     )
     assert "elu has not learned" not in text
+
+
+def test_scores_stand_in_the_order_of_the_names(study: Path) -> None:
+    run(study, "relu", 60, 5, stream=1)
+    for name, score in (("elu", 499), ("tanh", 498), ("mish", 497)):
+        make_run(study, name, [score + 0.1 * seed for seed in range(5)], **KNOWN)
+    text = report_on(study)["verdict"]["text"]
+    assert "elu, mish and tanh have not learned (499, 497, 498; " in text
 
 
 def test_of_those_of_which_too_many_diverged_nobody_scores_best(study: Path) -> None:
