@@ -56,7 +56,7 @@ class CachedImages:
 
 @dataclass
 class _Report:
-    """What became of the files while a cache was built."""
+    """Counts of the files that were taken and left out while a cache was built."""
 
     skipped: list[str] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)

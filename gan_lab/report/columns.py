@@ -9,7 +9,7 @@ from gan_lab.report.declared import BETTER
 from gan_lab.utils.text import format_number
 
 Part = Mapping[str, Any]
-Cell = tuple[str, str]  # what stands in it, and what stands below in small
+Cell = tuple[str, str]  # its text, and a second, smaller line
 _NOTHING = ("-", "")
 
 
@@ -17,7 +17,7 @@ _NOTHING = ("-", "")
 class Row:
     """kind: ranked, tied (with the best), unranked, incomplete, or anchor (real data, untrained).
 
-    remark: what stands behind the name; note: instead of all cells.
+    remark: text after the name; note: text in place of all cells.
     """
 
     kind: str

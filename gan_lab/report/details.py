@@ -1,4 +1,4 @@
-"""What stands beside the ranking: learning curves, unit health, other metrics, generator by discriminator."""
+"""Sections beside the ranking: learning curves, unit health, other metrics, generator by discriminator."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -68,7 +68,7 @@ class Entry:
         return spec
 
     def score(self, metric: str, kind: str = "last") -> float | None:
-        """Return a score as it stands in the file; None if the seed diverged or the score is undefined."""
+        """Return a score as the file has it; None if the seed diverged or the score is undefined."""
         if self.state == DIVERGED and kind == "last":
             return None
         value = self.metric(metric).get(kind)
@@ -135,7 +135,7 @@ def _exclusion(run: Run, target: int) -> tuple[str, str] | None:
         remedy = "wait" if state == "running" else "train"
         return f"{text} at step {run.step:,} of {status.steps:,}{why}", remedy
     if state == "finished" and status.step < target:
-        return f"stands at step {status.step:,}, others of this setting at {target:,}", "longer"
+        return f"at step {status.step:,}, others of this setting at {target:,}", "longer"
     return _unmeasured(run)
 
 
@@ -149,6 +149,6 @@ def _unmeasured(run: Run) -> tuple[str, str] | None:
         if seed.diverged is None and results is None:
             return "was not measured", "evaluate"
         if results is not None and seed.diverged is None and results["step"] != run.status.step:
-            measured = f"was measured at step {results['step']:,}, but stands at {run.status.step:,}"
+            measured = f"measured at step {results['step']:,}, but trained to {run.status.step:,}"
             return measured, "evaluate"
     return None

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def ranked_rows(found: Comparison, groups: Groups, metric: PrimaryMetric, reference: str | None) -> list[Row]:
-    """Return one row per candidate, best first; against the reference nothing is told if it is not ranked."""
+    """Return one row per candidate, best first; only a ranked reference is compared with."""
     return [_row(one, groups[one.name], metric, reference) for one in found.candidates]
 
 

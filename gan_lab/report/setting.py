@@ -167,7 +167,7 @@ def _trend(groups: Groups, metric: PrimaryMetric) -> Part | None:
 
 
 def _details(groups: Groups, asked: Question, notes: list[str]) -> Part:
-    """Return what stands beside the ranking; nothing where there are too many settings to show it."""
+    """Return the sections beside the ranking, none if there are too many settings to show them."""
     if not asked.detailed:
         return {"health": None, "secondary": None, "grid": None, "samples": None}
     return {

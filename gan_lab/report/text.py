@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_lab.utils.text import format_number
 
-DIVERGED_SCORE = "diverged"  # what stands for a score that is no number
+DIVERGED_SCORE = "diverged"  # printed for a score that is no number
 
 
 def score(value: float | None) -> str:

@@ -21,7 +21,7 @@ _REPORT_FLAGS = {"report.primary": "--primary", "report.reference": "--reference
 
 
 def existing_status(cfg: DictConfig | dict[str, Any], folder: Path) -> Status | None:
-    """Return what became of this run before, None if nothing has been there.
+    """Return the status of this run so far, None if the folder holds none.
 
     Raises ConfigurationError if the folder holds another run.
     """

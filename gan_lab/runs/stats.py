@@ -18,7 +18,7 @@ _TAIL = 65_536  # bytes at the end of the file in which the last complete line i
 
 
 def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
-    """Return the lines of a seed's ``stats.jsonl`` without a last one that a crash has cut off.
+    """Return the lines of a seed's ``stats.jsonl``, without a last line that a crash has cut off.
 
     Lines of steps before ``measured_from`` come without ``metrics/*``: those scores were made otherwise.
     Raises GanLabError for a corrupt file.
@@ -28,11 +28,11 @@ def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
         lines = [_parse(line) for line in _complete_lines(path)] if os.path.lexists(path) else []
         return [line if line["step"] >= measured_from else _without_scores(line) for line in lines]
     except (ValueError, TypeError, KeyError):
-        raise GanLabError(f"{path} is damaged: move it away to go on") from None
+        raise GanLabError(f"{path} is damaged: move it away, then run the same command again") from None
 
 
 class StatsWriter:
-    """Appends lines to a seed's ``stats.jsonl``, of which those after ``step`` are removed at first."""
+    """Appends lines to a seed's ``stats.jsonl``, after removing the lines of steps after ``step``."""
 
     def __init__(self, folder: Path, step: int) -> None:
         _truncate_after(folder / STATS, step)

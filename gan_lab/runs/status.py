@@ -1,4 +1,4 @@
-"""``status.json``: how far a run is, and what became of it. Imports no torch."""
+"""``status.json``: the state of a run, its progress and how it was trained. Imports no torch."""
 
 import json
 import math
@@ -114,7 +114,7 @@ def data_change(fingerprint: str, samples: int, now: str, samples_now: int) -> s
 
 
 def _damaged(path: Path, detail: str = "") -> GanLabError:
-    return GanLabError(f"{path} is damaged{detail}: move it away to go on")
+    return GanLabError(f"{path} is damaged{detail}: move it away, then run the same command again")
 
 
 def _is_count(value: Any) -> bool:

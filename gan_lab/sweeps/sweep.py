@@ -1,4 +1,4 @@
-"""Train the runs of a sweep that are still to do, under any launcher, and print what became of each.
+"""Train the runs of a sweep that are still to do, under any launcher, and print the outcome of each.
 
 A run's state is read from its folder, so it does not matter which launcher ran it, or whether that process
 is still alive. Imports no torch.

@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Job:
-    """One run as the worker is told of it; ``task`` is the module and name of the task function."""
+    """One run as it is sent to the worker; ``task`` is the module and name of the task function."""
 
     task: tuple[str, str]
     folder: Path

@@ -83,7 +83,7 @@ def stacking_problem(factory: OptimizerFactory, network: nn.Module) -> str | Non
 
 @_remember
 def resuming_problem(factory: OptimizerFactory, network: nn.Module) -> str | None:
-    """Say why an optimizer cannot be saved and restored; None if it goes on to the same bits."""
+    """Say why an optimizer cannot be saved and restored; None if it resumes to the same bits."""
     starts, gradients = _rehearsed_numbers(network)
     straight = _Rehearsed(factory, starts[0])
     name = type(straight.optimizer).__name__
@@ -98,7 +98,7 @@ def resuming_problem(factory: OptimizerFactory, network: nn.Module) -> str | Non
             rehearsed.step(gradients[0][step], step)
     if all(_same_bits(a, b) for a, b in zip(straight.params.values(), resumed.params.values(), strict=True)):
         return None
-    return f"{name} goes on with other numbers after it was saved and restored"
+    return f"{name} does not resume to the same numbers after it was saved and restored"
 
 
 def engine_problem(config: EngineConfig, states: Sequence[TrainState], batch: Batch) -> str | None:
@@ -119,7 +119,8 @@ def engine_problem(config: EngineConfig, states: Sequence[TrainState], batch: Ba
     for ours, theirs in zip(straight.states(), resumed.states(), strict=True):
         for name, tensor in ours.networks.items():
             if not _same_bits(tensor, theirs.networks[name]):
-                return f"the networks go on with other numbers after they were saved and restored ({name})"
+                what = "the networks do not resume to the same numbers after they were saved and restored"
+                return f"{what} ({name})"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Fidelity and diversity from nearest neighbors. Precision never stands here without recall and coverage."""
+"""Fidelity and diversity from nearest neighbors. Precision never comes without recall and coverage."""
 
 from collections.abc import Mapping
 from typing import ClassVar

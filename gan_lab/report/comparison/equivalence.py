@@ -43,7 +43,7 @@ def equivalence_test(
 
     For each candidate, the null hypothesis that somebody's IQM is higher by the margin or more: its p-value
     is the largest over all others, of Yuen's (1974) t-test of trimmed means whose difference is shifted by
-    the margin. So the best need not be known. Holm's correction over candidates, of whom one at least is
+    the margin. So the best need not be known. Holm's correction over candidates, of which at least one is
     equivalent in truth. A share is that of a cost where ``direction`` is "min": within 5 % means at most
     1.05 times the other's IQM; where it is "max", at least .95 times.
 

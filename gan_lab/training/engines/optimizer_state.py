@@ -200,7 +200,7 @@ def _shared_keys(state: ParamState, shapes: Mapping[str, torch.Size]) -> set[str
 
 
 def _stack(values: Sequence[Any], shape: torch.Size) -> Any:
-    """Stack the tensors of this shape in like nested values, one per seed; the first seed has all else."""
+    """Stack the tensors of this shape in nested values, one per seed; other values are the first seed's."""
     first = values[0]
     if isinstance(first, Tensor):
         return torch.stack(list(values)) if first.shape == shape else first

@@ -71,7 +71,7 @@ def test_a_shorter_run_is_missing_until_it_is_as_long_as_the_others(study: Path)
     report = report_on(study)
     assert ranked(report) == ["elu", "relu", "tanh"]
     assert sentences(report, "incomplete") == [
-        "mish is incomplete: stands at step 1,000, others of this setting at 2,000."
+        "mish is incomplete: at step 1,000, others of this setting at 2,000."
     ]
     (command,) = report["verdict"]["commands"]
     assert shlex.split(command) == ["gan-lab", "train", "activation=mish", "seeds=10", "steps=2000"]
@@ -89,7 +89,7 @@ def test_scores_of_an_earlier_step_do_not_count(study: Path) -> None:
     make_three(study, seeds=5)
     make_run(study, "mish", [1.0] * 5, results={"step": 1000})
     (text,) = sentences(report_on(study), "incomplete")
-    assert text == "mish is incomplete: was measured at step 1,000, but stands at 2,000."
+    assert text == "mish is incomplete: measured at step 1,000, but trained to 2,000."
 
 
 def test_a_damaged_file_costs_its_own_run_only(study: Path) -> None:

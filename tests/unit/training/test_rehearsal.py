@@ -78,7 +78,7 @@ def test_an_optimizer_that_clips_far_above_usual_gradients_is_noticed() -> None:
 
 
 def test_an_optimizer_whose_state_cannot_be_saved_is_refused() -> None:
-    sentence = "Forgetful goes on with other numbers after it was saved and restored"
+    sentence = "Forgetful does not resume to the same numbers after it was saved and restored"
     assert resuming_problem(Forgetful, NETWORK) == sentence
     words = (*TINY_POINTS, "~optimizer", "+optimizer._target_=tests.helpers.optimizers.Forgetful")
     cfg = composed(*words, "+optimizer._partial_=true")
@@ -205,7 +205,7 @@ def test_lazy_modules_of_torch_are_refused() -> None:
 
 def test_networks_that_forget_are_refused() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"^model: the networks go on with other numbers after they were"
+        ConfigurationError, match=r"^model: the networks do not resume to the same numbers after they were"
     ):
         assembled(*TINY_POINTS, *activation("Counting"))
 
