@@ -62,4 +62,4 @@ def describe_device(device: torch.device) -> str:
     """Return the device's name for people, such as ``NVIDIA H200`` or ``cpu (2 threads)``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({torch.get_num_threads()} threads)" if device.type == "cpu" else "mps"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type

@@ -30,22 +30,48 @@ def seeded(seed: int, name: str, block: int = 0, device: torch.device | str = "c
     """Run code that draws from global generators (constructors, dropout) on one block of a stream.
 
     These are PyTorch's on the CPU and on ``device``, NumPy's and Python's. Their states are put back
-    afterwards, so that one thing never shifts another.
+    afterwards, so that one thing never shifts another; those of other devices are left alone.
     """
-    device = torch.device(device)
-    # MPS has no state to put back; whatever draws there draws on a stream, too.
-    devices = [device] if device.type == "cuda" else []
     python, numpy = random.getstate(), np.random.get_state()
     number = stream_seed(seed, name, block)
     try:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(number)
+        with torch_seeded(number, device):
             random.seed(number)
             np.random.seed(number % 2**32)
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def torch_seeded(number: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed PyTorch's global generators on the CPU and on ``device``, and put their states back afterwards.
+
+    `torch.manual_seed` would seed those of all devices, of which nobody keeps the states.
+    """
+    with _device_seeded(torch.device(device), number), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(number)
+        yield
+
+
+@contextmanager
+def _device_seeded(device: torch.device, number: int) -> Iterator[None]:
+    if device.type in ("cpu", "meta"):
+        yield
+        return
+    module = torch.get_device_module(device)
+    if device.type == "mps":  # the only one of its kind, so its functions are given none
+        state = module.get_rng_state()
+        module.manual_seed(number)
+    else:
+        state = module.get_rng_state(device)
+        with module.device(device):
+            module.manual_seed(number)
+    try:
+        yield
+    finally:
+        module.set_rng_state(state, *([] if device.type == "mps" else [device]))
 
 
 def random_state() -> tuple[bytes, str, str]:

@@ -16,7 +16,7 @@ from gan_lab.datasets.base import Dataset
 from gan_lab.gan.activations import activation_sites
 from gan_lab.gan.regularizers import Regularizer
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss
-from gan_lab.utils.seeding import stream
+from gan_lab.utils.seeding import stream, torch_seeded
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,7 @@ class Probe:
         """Probe a GAN's state in training mode and full precision; the global random state is kept."""
         self.gan.load_state_dict(state)
         networks: dict[str, ProbedNetwork] = {}
-        cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda), torch.autocast(self.device.type, enabled=False):
-            torch.manual_seed(0)
+        with torch_seeded(0, self.device), torch.autocast(self.device.type, enabled=False):
             for player in PLAYERS:
                 network: nn.Module = getattr(self.gan, player)
                 with record_inputs(network) as inputs:
