@@ -47,6 +47,8 @@ def train(cfg: DictConfig, folder: Path, job: Any) -> None:
 
         with open_run(cfg, folder, job.runtime.choices) as run:
             components = build_components(cfg, run.device)
+            if run.is_complete(components.data):
+                return
             limits = preflight(cfg, components, None if cfg.rerun else run.status)
             experiment = run.start_or_resume(components, limits)
             with run.recording(experiment) as recorder:

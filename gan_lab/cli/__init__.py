@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "Evaluate the generators of a run or of a study.",
     "report": "Analyze a study: ranking, figures and an HTML report.",
     "ls": "List studies and runs.",
+    "prune": "Free disk space: old checkpoints, runs put aside, caches.",
     "activations": "Describe activations as functions, and time them on this machine.",
 }
 

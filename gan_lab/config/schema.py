@@ -86,6 +86,7 @@ VALIDATORS: dict[str, Validator] = {
     "checkpoint.minutes": _optional(
         partial(check_number, above=0, allowed="null or a number of minutes above 0")
     ),
+    "checkpoint.keep": check_int,
     "deterministic": check_bool,
     "rerun": check_bool,
     "optimizer.lr": _RATE,

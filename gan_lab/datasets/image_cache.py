@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gan_lab.datasets.base import hash_content
+from gan_lab.datasets.caches import FACTS, IMAGES, SKIPPED, caches_folder, lock_path
 from gan_lab.datasets.decode import (
     Decoded,
     Decoder,
@@ -31,9 +32,8 @@ from gan_lab.datasets.decode import (
     num_threads,
     strict_limits,
 )
-from gan_lab.datasets.files import FolderListing, stamp_files
+from gan_lab.datasets.files import FolderListing, absolute, stamp_files
 from gan_lab.utils.errors import DataError
-from gan_lab.utils.paths import cache_dir
 from gan_lab.utils.text import plural, truncate
 
 _log = logging.getLogger(__name__)
@@ -81,17 +81,17 @@ def cached_images(source: Path, listing: FolderListing, decoder: Decoder, part: 
     """
     recipe = [os.fsdecode(source), decoder.size, decoder.channels, decoder.range, decoder.background, part]
     recipe_hash = hashlib.sha256(json.dumps([*recipe, DECODING]).encode()).hexdigest()
-    parent = cache_dir() / "images" / recipe_hash[:16]
+    parent = caches_folder() / recipe_hash[:16]
     folder = parent / stamp_files(source, listing.images)[:16]
     try:
-        if not (folder / "images.npy").exists():
+        if not (folder / IMAGES).exists():
             parent.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{parent}.lock"):  # the jobs of a sweep start together; one of them decodes
-                if not (folder / "images.npy").exists():
+            with FileLock(lock_path(parent)):  # the jobs of a sweep start together; one of them decodes
+                if not (folder / IMAGES).exists():
                     shutil.rmtree(parent, ignore_errors=True)  # a stale cache, or an interrupted build
                     _build(folder, source, listing, decoder)
-        facts = json.loads((folder / "facts.json").read_text("utf-8"))
-        mapped = np.load(folder / "images.npy", mmap_mode="r")
+        facts = json.loads((folder / FACTS).read_text("utf-8"))
+        mapped = np.load(folder / IMAGES, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise DataError(
             f"the cache of decoded images in {parent.parent} cannot be used: {describe(error)} "
@@ -99,7 +99,7 @@ def cached_images(source: Path, listing: FolderListing, decoder: Decoder, part: 
         ) from error
     _log.info("%s", truncate(f"{source}: {facts['summary']}", _LONGEST))
     for warning in facts["warnings"]:
-        warning = warning.replace("skipped.txt", str(folder / "skipped.txt"))
+        warning = warning.replace(SKIPPED, str(folder / SKIPPED))
         _log.warning("%s", truncate(f"{source}: {warning}", _LONGEST))
     with warnings.catch_warnings():
         # It is never written to: batches are gathered out of it.
@@ -114,13 +114,13 @@ def _build(folder: Path, source: Path, listing: FolderListing, decoder: Decoder)
     report = _Report(others=listing.others.copy())
     try:
         # Written one after another, not into a map of the whole: a full disk is then an error and no crash.
-        with (temporary / "images.npy").open("w+b") as images, (temporary / "deep").open("w+b") as deep:
+        with (temporary / IMAGES).open("w+b") as images, (temporary / "deep").open("w+b") as deep:
             _write_images(images, deep, source, listing.images, decoder, report)
         (temporary / "deep").unlink()
         lines = "".join(f"{line}\n" for line in report.skipped)
-        (temporary / "skipped.txt").write_text(lines, "utf-8", "backslashreplace")
-        facts = _facts(report, decoder)
-        (temporary / "facts.json").write_text(json.dumps(facts, indent=2), "utf-8")
+        (temporary / SKIPPED).write_text(lines, "utf-8", "backslashreplace")
+        facts = {"source": os.fsdecode(absolute(os.fsdecode(source))), **_facts(report, decoder)}
+        (temporary / FACTS).write_text(json.dumps(facts, indent=2), "utf-8")
         temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -260,7 +260,7 @@ def _warnings(report: _Report, decoder: Decoder) -> list[str]:
         shown = "; ".join(report.skipped[:3])
         more = f" and {len(report.skipped) - 3} more" if len(report.skipped) > 3 else ""
         files = len(report.digests) + len(report.skipped)
-        sentences.append(f"skipped {len(report.skipped)} of {files} image files: {shown}{more} (skipped.txt)")
+        sentences.append(f"skipped {len(report.skipped)} of {files} image files: {shown}{more} ({SKIPPED})")
     if report.notes["vanished"]:
         other = "black" if decoder.background == "white" else "white"
         sentences.append(

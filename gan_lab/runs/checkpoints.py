@@ -1,15 +1,21 @@
-"""Checkpoints: written whole or not at all, the last two kept, checked, and read without running code."""
+"""Checkpoints: written whole or not at all, the last few kept, checked, and read without running code."""
 
 import hashlib
 import io
 import logging
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gan_lab.runs.checkpoint_files import (
+    checkpoint_files,
+    checkpoint_path,
+    checksum_path,
+    spare_files,
+    step_of,
+)
 from gan_lab.runs.formats import check_format
 from gan_lab.runs.reader import read_bytes
 from gan_lab.utils.errors import GanLabError
@@ -19,29 +25,29 @@ from gan_lab.utils.text import truncate
 
 CHECKPOINT_FORMAT = 3
 MAX_BYTES = 2**38  # where the system does not say how much memory is free
-KEPT = 2
 
 _log = logging.getLogger(__name__)
 
 
-def save(folder: Path, step: int, identity: str, content: dict[str, Any]) -> None:
+def save(folder: Path, step: int, identity: str, content: dict[str, Any], keep: int) -> None:
     """Write ``content`` (tensors, numbers, strings, lists, dictionaries) as a run's checkpoint of ``step``.
 
-    Writes its SHA-256 beside it, in the format of ``sha256sum``.
+    Writes its SHA-256 beside it, and removes all but the last ``keep`` checkpoints.
     """
     folder.mkdir(exist_ok=True)
-    path = folder / f"step_{step:08d}.pt"
+    path = checkpoint_path(folder, step)
     buffer = io.BytesIO()
     torch.save({"format": CHECKPOINT_FORMAT, "identity": identity, "step": step, **content}, buffer)
     data = buffer.getvalue()
     # The sum first: a crash between the two leaves a sum without a checkpoint, which does no harm.
-    atomic_write(_sum(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
+    atomic_write(checksum_path(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
     atomic_write(path, data)
     # A checkpoint of a later step is damaged, else it would have been resumed from: it must not be kept.
-    later = [other for other in _all(folder) if _step(other) > step]
-    for old in (*later, *[other for other in _all(folder) if other not in later][:-KEPT]):
-        old.unlink()
-        _sum(old).unlink(missing_ok=True)
+    for later in checkpoint_files(folder):
+        if step_of(later) > step:
+            later.unlink()
+    for spare in spare_files(folder, keep):
+        spare.unlink()
 
 
 def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -51,10 +57,11 @@ def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
 
     Raises GanLabError for a checkpoint of another format or of a run of another identity.
     """
-    paths = _all(folder)
+    paths = checkpoint_files(folder)
     for path in reversed(paths):
         data = read_bytes(path, folder.parent, available() or MAX_BYTES)
-        recorded = read_bytes(_sum(path), folder.parent) if _sum(path).exists() else b""
+        sum_path = checksum_path(path)
+        recorded = read_bytes(sum_path, folder.parent) if sum_path.exists() else b""
         if recorded.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
             remedy = "starting from the beginning" if path == paths[0] else "resuming from the one before it"
             _log.warning("%s is damaged: %s", path, remedy)
@@ -73,18 +80,3 @@ def load_latest(folder: Path, identity: str) -> dict[str, Any] | None:
             raise GanLabError(f"{path} is the checkpoint of a run of another configuration: {remedy}")
         return content
     return None
-
-
-def _sum(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("step_"))
-
-
-def _all(folder: Path) -> list[Path]:
-    name = re.compile(r"step_\d{8,}\.pt")
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from gan_lab.datasets.files import data_stamp
+from gan_lab.runs.checkpoint_files import CHECKPOINTS, checkpoint_files
 from gan_lab.runs.naming import WATCHED_KEYS, identity, to_plain, without_empty
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
@@ -40,6 +41,19 @@ def readable_status(folder: Path) -> Status | None:
         return Status.load(folder)
     except GanLabError:
         return None
+
+
+def require_resumable(cfg: DictConfig, folder: Path, status: Status) -> None:
+    """Raise ConfigurationError if a finished run is asked for more steps, and has no checkpoint left."""
+    if status.state == "finished" and status.step < cfg.steps and not has_checkpoints(folder):
+        raise ConfigurationError(
+            f"steps={cfg.steps}: {relative(folder)} has finished {status.step} steps and cannot be "
+            "continued, because its checkpoints were pruned: rerun=true starts over"
+        )
+
+
+def has_checkpoints(folder: Path) -> bool:
+    return bool(checkpoint_files(folder / CHECKPOINTS))
 
 
 def is_done(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gan_lab.runs.checkpoint_files import CHECKPOINTS
 from gan_lab.runs.config_file import CONFIG
 from gan_lab.runs.log import LOG
 from gan_lab.runs.status import STATUS, Status, now
@@ -19,6 +20,7 @@ from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 LOCK = ".lock"
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
 ARCHIVED = ".before-"
+_ARCHIVE = re.compile(rf"(.+){re.escape(ARCHIVED)}\d{{4}}-\d\d-\d\dT\d{{6}}\+0000(\.\d+)?")
 
 
 def run_folders(folder: Path) -> list[Path]:
@@ -51,12 +53,30 @@ def finish_archiving(folder: Path) -> None:
         _move_run(folder, archives[-1])
 
 
+def archived_from(archive: Path) -> Path | None:
+    """Return where the run was that `archive_run` has moved here; None for a folder of another name."""
+    match = _ARCHIVE.fullmatch(archive.name)
+    return archive.with_name(match[1]) if match else None
+
+
+def is_half_archived(archive: Path) -> bool:
+    """Return whether `archive_run` was killed on its way, and `finish_archiving` is still to come."""
+    folder = archived_from(archive)
+    if folder is None or not folder.is_dir() or (folder / STATUS).exists():
+        return False
+    return bool(_not_moved(folder, archive))
+
+
 def _move_run(folder: Path, archive: Path) -> None:
     """Move a run's files, the status first: a folder never holds a finished run without its files."""
+    for name in _not_moved(folder, archive):
+        (folder / name).rename(archive / name)
+
+
+def _not_moved(folder: Path, archive: Path) -> list[str]:
     seeds = sorted(path.name for path in folder.iterdir() if re.fullmatch(r"seed_\d+", path.name))
-    for name in (STATUS, CONFIG, "checkpoint", *seeds):
-        if (folder / name).exists() and not (archive / name).exists():
-            (folder / name).rename(archive / name)
+    names = (STATUS, CONFIG, CHECKPOINTS, *seeds)
+    return [name for name in names if (folder / name).exists() and not (archive / name).exists()]
 
 
 @contextmanager
@@ -86,7 +106,7 @@ def _discard_unless_run(folder: Path) -> None:
 
 def require_unlinked(folder: Path) -> None:
     """Raise GanLabError if training would write through a link, or into what is no regular file."""
-    written = [folder / name for name in (LOCK, LOG, "checkpoint")]
+    written = [folder / name for name in (LOCK, LOG, CHECKPOINTS)]
     for seed in folder.glob("seed_*"):
         written += [seed, seed / "samples", seed / "stats.jsonl"]
     for path in written:

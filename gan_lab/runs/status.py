@@ -20,6 +20,7 @@ from gan_lab.utils.text import truncate
 
 STATUS = "status.json"
 STATUS_FORMAT = 2
+ENDED = ("finished", "diverged")  # states to which the same command has nothing to add
 
 
 @dataclass

@@ -16,6 +16,7 @@ from gan_lab.evaluation import FeatureBatch
 from gan_lab.evaluation.evaluator import CHUNK, Evaluator, Scores, evaluation_digest
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
+from gan_lab.runs.checkpoint_files import CHECKPOINTS
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.results import write_results
 from gan_lab.runs.stats import read_stats
@@ -212,7 +213,8 @@ class Recorder:
             "data_fingerprint": self.status.data_fingerprint,
             "data_samples": self.status.data_samples,
         }
-        checkpoints.save(self.folder / "checkpoint", step, self.status.identity, content)
+        folder, keep = self.folder / CHECKPOINTS, self.cfg.checkpoint.keep
+        checkpoints.save(folder, step, self.status.identity, content, keep)
         for state in (*states, *self.diverged_states.values()):
             write_weights(seed_folder(self.folder, state.seed), state.generator)
         self.status.step = step

@@ -15,13 +15,14 @@ from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.evaluator import evaluation_digest
 from gan_lab.gan.steps import PLAYERS
 from gan_lab.runs import checkpoints
+from gan_lab.runs.checkpoint_files import CHECKPOINTS
 from gan_lab.runs.config_file import CONFIG, write_config
-from gan_lab.runs.existing import existing_status, readable_status
+from gan_lab.runs.existing import existing_status, has_checkpoints, readable_status, require_resumable
 from gan_lab.runs.folder import archive_run, finish_archiving, lock_run, require_unlinked
 from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
 from gan_lab.runs.sittings import Sitting, resume_warning
-from gan_lab.runs.status import STATUS, Status, data_change, versions
+from gan_lab.runs.status import ENDED, STATUS, Status, data_change, versions
 from gan_lab.training.build import (
     Components,
     Experiment,
@@ -63,6 +64,19 @@ class OpenRun:
         """Generator steps done so far."""
         return self.status.step if self.status is not None else 0
 
+    def is_complete(self, data: Dataset) -> bool:
+        """Return whether a run that has ended without a checkpoint left is done all the same.
+
+        Its data's files may have other times now, with the same content; their stamp is then recorded. Raises
+        ConfigurationError if the content is another.
+        """
+        before = self.status
+        if self.cfg.rerun or before is None or before.state not in ENDED or has_checkpoints(self.folder):
+            return False
+        require_same_data(before.data_fingerprint, before.data_samples, data)
+        replace(before, data_stamp=data.stamp or "").save(self.folder)
+        return True
+
     def start_or_resume(self, components: Components, limits: Limits) -> Experiment:
         """Build the experiment from the last checkpoint, or from fresh weights if there is none."""
         cfg, before = self.cfg, self.status
@@ -72,7 +86,7 @@ class OpenRun:
         saved = None
         if before is not None:
             require_same_data(before.data_fingerprint, before.data_samples, components.data)
-            saved = checkpoints.load_latest(self.folder / "checkpoint", identity(cfg))
+            saved = checkpoints.load_latest(self.folder / CHECKPOINTS, identity(cfg))
         if saved is not None and saved["step"] > cfg.steps:
             raise ConfigurationError(
                 f"steps must be at least {saved['step']}, which this run has done already, got {cfg.steps}: "
@@ -190,6 +204,8 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
             device = select_device(cfg.device)
             set_deterministic(cfg.deterministic)
             status = readable_status(folder) if cfg.rerun else existing_status(cfg, folder)
+            if status is not None and not cfg.rerun:
+                require_resumable(cfg, folder, status)
             if status is not None:  # tell whoever comes second who is here, also during setup
                 replace(status, **Status.process_info()).save(folder)
             yield OpenRun(cfg, folder, choices, device, status)

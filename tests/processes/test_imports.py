@@ -23,6 +23,7 @@ ANSWERING = (
     "config/overrides.py",
     "runs/*.py",
     "sweeps/*.py",
+    "datasets/caches.py",
     "datasets/files.py",
 )
 WITH_TORCH = {"gan_lab.runs.load", "gan_lab.runs.weights", "gan_lab.runs.checkpoints"}

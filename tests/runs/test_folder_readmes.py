@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import gan_lab
+from gan_lab.runs.prune import find_prunable
 from tests.helpers.experiments import TINY_IMAGES
 from tests.unit.test_architecture import FLOORS
 
@@ -66,6 +68,7 @@ def test_every_file_and_key_that_a_study_leaves_is_named(run_cli: Cli) -> None:
     call("report", "outputs/digits")
     check_files(folder.name)
     check_keys(folder)
+    check_that_all_is_pruned(folder)
 
 
 def check_files(run: str) -> None:
@@ -80,6 +83,18 @@ def check_files(run: str) -> None:
     assert {f"outputs/<study>/{path}" for path in ("report/figures/", "<run>.before-<time>/")} <= named
     assert kept
     assert figures
+
+
+def check_that_all_is_pruned(run: Path) -> None:
+    """An archived run has no file that `gan-lab prune` does not know."""
+    (archive,) = run.parent.glob("*.before-*")
+    shutil.rmtree(archive)
+    run.rename(archive)
+    Path("outputs/digits/report").rename(archive / "report")
+    items, reasons = find_prunable([Path("outputs")])
+    assert ([item.kind for item in items], reasons) == (["archived"], [])
+    items[0].remove()
+    assert not archive.exists()
 
 
 def check_keys(run: Path) -> None:

@@ -83,7 +83,7 @@ def test_weights_that_are_a_pickle_are_refused(run: Path) -> None:
 
 
 def test_a_checkpoint_with_a_payload_is_refused(run: Path) -> None:
-    checkpoints.save(run / "checkpoint", 3, "", {})
+    checkpoints.save(run / "checkpoint", 3, "", {}, 2)
     path = run / "checkpoint/step_00000003.pt"
     torch.save({"format": checkpoints.CHECKPOINT_FORMAT, "step": 3, "states": Payload()}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -30,6 +30,7 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "report.primary": ([None, "fid"], ["", 3]),
     "report.reference": (["relu"], ["", None]),
     "report.margin": ([None, 0.1, "10%", 5, "0.02 kid"], [0, -1, True, "much", "100%", "10% kid"]),
+    "checkpoint.keep": ([1, 5], [0, None, "all"]),
     "checkpoint.minutes": ([None, 0.5, 10], [0, -1]),
     "optimizer.lr": ([0, 1e-4, None], [-1e-4, "x"]),
     "generator_optimizer.lr": ([0, 1e-4, None], [-1e-4, "x"]),

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, checked, and two of them."""
+"""Checkpoints: whole, checked, and so many of them."""
 
 import logging
 from pathlib import Path
@@ -7,18 +7,20 @@ import pytest
 import torch
 
 from gan_lab.runs import checkpoints
+from gan_lab.runs.checkpoint_files import checkpoint_files, step_of
 from gan_lab.utils.errors import GanLabError
 
 IDENTITY = "0f" * 32
 
 
-def saved(folder: Path, *steps: int) -> Path:
+def saved(folder: Path, *steps: int, keep: int = 2) -> Path:
     for step in steps:
-        checkpoints.save(folder, step, IDENTITY, {"weights": [torch.full((3,), float(step))], "note": "n"})
+        content = {"weights": [torch.full((3,), float(step))], "note": "n"}
+        checkpoints.save(folder, step, IDENTITY, content, keep)
     return folder
 
 
-def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
+def test_the_last_ones_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     folder = saved(tmp_path / "checkpoint", 1, 2, 3)
     assert sorted(p.name for p in folder.iterdir()) == [
         "step_00000002.pt",
@@ -31,6 +33,17 @@ def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path: Path) -> None:
     assert content["step"] == 3
     assert content["weights"][0].tolist() == [3, 3, 3]
     assert checkpoints.load_latest(tmp_path / "nothing", IDENTITY) is None
+    saved(folder, 4, 5, keep=4)
+    assert [p.name for p in sorted(folder.glob("*.pt"))] == [f"step_0000000{n}.pt" for n in (2, 3, 4, 5)]
+    saved(folder, 6, keep=1)
+    assert sorted(p.name for p in folder.iterdir()) == ["step_00000006.pt", "step_00000006.pt.sha256"]
+
+
+def test_checkpoints_of_a_later_step_go_they_were_damaged(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "checkpoint", 99_999_999, 100_000_000, 100_000_001)
+    assert [step_of(p) for p in checkpoint_files(folder)] == [100_000_000, 100_000_001]
+    saved(folder, 5)
+    assert sorted(p.name for p in folder.iterdir()) == ["step_00000005.pt", "step_00000005.pt.sha256"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "without sum"])
