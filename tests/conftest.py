@@ -1,7 +1,8 @@
 """Fixtures of all tests: a quiet folder for each, and the command line.
 
 The tiers, each a folder: `unit` (in process, seconds), `runs` (trains in process), `processes` (starts
-processes, and kills some), `simulations` (statistics by the thousand, and training until it has learned).
+processes, and kills some), `walkthroughs` (every command of the READMEs, every experiment), `simulations`
+(statistics by the thousand, and training until it has learned).
 `scripts/test` runs the first two.
 """
 
