@@ -13,7 +13,7 @@ from gan_lab.config.schema import check
 from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
-from gan_lab.sweeps.job import run_as_job
+from gan_lab.sweeps.job import release_gpu_memory, run_as_job
 from gan_lab.training.summary import summary
 from gan_lab.utils.paths import config_dir
 
@@ -33,30 +33,37 @@ def train(cfg: DictConfig, folder: Path, job: Any) -> None:
 
     ``job`` is Hydra's own node of the configuration. Nothing is left of a run that is refused.
     """
-    with discard_if_refused(folder):
-        check_choices(job)
-        check(cfg)
-        status = None if cfg.rerun else existing_status(cfg, folder)
-        if status is not None and is_done(cfg, status):
-            return
-        # Only here, so that a finished run is answered without waiting for torch.
-        from gan_lab.training.build import build_components
-        from gan_lab.training.loop import training_loop
-        from gan_lab.training.preflight import preflight
-        from gan_lab.training.run import open_run, schedule_of
+    try:
+        with discard_if_refused(folder):
+            _train(cfg, folder, job)
+    finally:
+        release_gpu_memory()
 
-        with open_run(cfg, folder, job.runtime.choices) as run:
-            components = build_components(cfg, run.device)
-            if run.is_complete(components.data):
-                return
-            limits = preflight(cfg, components, None if cfg.rerun else run.status)
-            experiment = run.start_or_resume(components, limits)
-            with run.recording(experiment) as recorder:
-                training_loop(
-                    experiment.engine,
-                    experiment.batches,
-                    schedule_of(cfg),
-                    recorder,
-                    run.step,
-                    run.last_finite,
-                )
+
+def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
+    check_choices(job)
+    check(cfg)
+    status = None if cfg.rerun else existing_status(cfg, folder)
+    if status is not None and is_done(cfg, status):
+        return
+    # Only here, so that a finished run is answered without waiting for torch.
+    from gan_lab.training.build import build_components
+    from gan_lab.training.loop import training_loop
+    from gan_lab.training.preflight import preflight
+    from gan_lab.training.run import open_run, schedule_of
+
+    with open_run(cfg, folder, job.runtime.choices) as run:
+        components = build_components(cfg, run.device)
+        if run.is_complete(components.data):
+            return
+        limits = preflight(cfg, components, None if cfg.rerun else run.status)
+        experiment = run.start_or_resume(components, limits)
+        with run.recording(experiment) as recorder:
+            training_loop(
+                experiment.engine,
+                experiment.batches,
+                schedule_of(cfg),
+                recorder,
+                run.step,
+                run.last_finite,
+            )

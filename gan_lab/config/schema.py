@@ -65,7 +65,7 @@ VALIDATORS: dict[str, Validator] = {
     "seeds": check_int,
     "discriminator_steps": check_int,
     "device": partial(check_text, allowed="auto, cpu, cuda, cuda:<number> or mps"),
-    "precision": partial(check_choice, choices=("fp32", "bf16")),
+    "precision": partial(check_choice, choices=("fp32", "tf32", "bf16")),
     "engine": partial(check_choice, choices=("auto", "sequential", "vmap")),
     "execution": partial(check_choice, choices=("auto", "eager", "cuda_graph")),
     "ema": _optional(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gan_lab.utils.checks import check_int
 from gan_lab.utils.errors import DataError
+from gan_lab.utils.memory import available
 
 
 class Dataset(ABC):
@@ -67,7 +68,7 @@ class Dataset(ABC):
     def to(self, device: torch.device) -> "Dataset":
         """Have batches made on ``device``; the data move there if they leave half of its memory free."""
         self.device = device
-        if device.type != "cuda" or self._bytes < torch.cuda.mem_get_info(device)[0] / 2:
+        if device.type != "cuda" or self._bytes < (available(device) or 0) / 2:
             self._move(device)
             self.device = self.data.device  # "cuda" has become "cuda:0", which torch holds for another
         return self

@@ -19,6 +19,7 @@ from gan_lab.runs.results import write_results
 from gan_lab.runs.run import Seed
 from gan_lab.runs.study import read_study
 from gan_lab.utils.checks import check_choice
+from gan_lab.utils.devices import computing_on
 from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.paths import config_dir
 
@@ -94,7 +95,7 @@ def evaluate_study(
     results: list[EvalResult] = []
     errors = list(study.damaged.values())
     total = sum(len(run.seeds) for run in study.runs)
-    with tqdm(total=total, unit="seed", disable=None, dynamic_ncols=True) as bar:
+    with computing_on(device), tqdm(total=total, unit="seed", disable=None, dynamic_ncols=True) as bar:
         for run in study.runs:
             try:
                 trained = open_run(run, trust)

@@ -20,6 +20,7 @@ from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.runs.weights import WEIGHTS, read_weights
 from gan_lab.utils.checks import check_int
+from gan_lab.utils.devices import computing_on
 from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import encode_png
@@ -131,11 +132,12 @@ class TrainedRun:
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
     def _generate(self, latent: Tensor, seed: int | None, noise: int, device: torch.device | str) -> Tensor:
-        generator = self.generator(seed, device)
         parts = []
-        for chunk, z in enumerate(torch.split(latent, 256)):
-            with seeded(noise, "generate/sampling", chunk, device):  # for networks that draw themselves
-                parts.append(generator(z.to(device)).cpu())
+        with computing_on(torch.device(device)):
+            generator = self.generator(seed, device)
+            for chunk, z in enumerate(torch.split(latent, 256)):
+                with seeded(noise, "generate/sampling", chunk, device):  # for networks that draw themselves
+                    parts.append(generator(z.to(device)).cpu())
         return torch.cat(parts)
 
 

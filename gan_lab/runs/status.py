@@ -28,12 +28,13 @@ class Status:
     """What ``status.json`` holds. ``state``: running, finished, interrupted, failed or diverged.
 
     step: generator steps done; shape: of one sample; choices: config group -> chosen name; engine, execution:
-    as their keys say, or what auto took; seconds: time of all sittings together, of which metric_seconds and
-    diagnostic_seconds went into metrics and diagnostics; diverged: seed -> step at which its loss stopped
-    being finite; gains: network -> gain of its initialization; measured_from: first step whose scores were
-    made as ``config.yaml`` says, since a run may be resumed with other metrics; evaluation_digest: of how
-    they are made; data_fingerprint, data_samples: of the training data; data_stamp: of their files, empty if
-    they do not come from a folder; sittings: of the processes that have trained it, one after the other.
+    as their keys say, or what auto took; precision: as its key says, empty where it was not recorded;
+    seconds: time of all sittings together, of which metric_seconds and diagnostic_seconds went into metrics
+    and diagnostics; diverged: seed -> step at which its loss stopped being finite; gains: network -> gain of
+    its initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run
+    may be resumed with other metrics; evaluation_digest: of how they are made; data_fingerprint,
+    data_samples: of the training data; data_stamp: of their files, empty if they do not come from a folder;
+    sittings: of the processes that have trained it, one after the other.
     """
 
     identity: str
@@ -46,6 +47,7 @@ class Status:
     device: str
     engine: str
     execution: str
+    precision: str = ""
     seconds: float = 0.0
     metric_seconds: float = 0.0
     diagnostic_seconds: float = 0.0
@@ -151,7 +153,9 @@ def _is_sitting(value: Sitting) -> bool:
 
 # A status may come from a stranger: its seeds become names of folders, and all of it is shown.
 _VALIDATORS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("identity", "evaluation_digest", "device", "engine", "execution", "reason"), _is_str),
+    **dict.fromkeys(
+        ("identity", "evaluation_digest", "device", "engine", "execution", "precision", "reason"), _is_str
+    ),
     **dict.fromkeys(("started", "ended", "host", "data_fingerprint", "data_stamp"), _is_str),
     **dict.fromkeys(("seconds", "metric_seconds", "diagnostic_seconds"), _is_number),
     **dict.fromkeys(("step", "steps", "measured_from", "data_samples"), _is_count),

@@ -27,6 +27,16 @@ def run_as_job(task: Callable[[], None], *, single: bool) -> None:
     if failure is not None:
         # The first error holds everything its frames held, and the sweep's next run needs that memory.
         gc.collect()
-        if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        release_gpu_memory()
         raise failure
+
+
+def release_gpu_memory() -> None:
+    """Give back what PyTorch keeps of a GPU after a run, so that others and the next run have it.
+
+    Nothing is imported and nothing is done where this process has used no GPU.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        gc.collect()  # networks and their steps refer to each other
+        torch.cuda.empty_cache()

@@ -124,9 +124,11 @@ def build_experiment(
     """Put the states of all seeds that train into an engine, beside their batches and observers."""
     data, loss, device = components.data, components.loss, components.device
     engine_config = build_engine_config(cfg, components, limits or Limits(), recorded)
+    engine, seeds = Engine(engine_config, states) if states else None, [state.seed for state in states]
+    del states  # the engine has copied them, and what observers hold is large
     batches = Batches(
         data,
-        [state.seed for state in states],
+        seeds,
         batch_size=cfg.batch_size,
         generator_batch_size=cfg.generator_batch_size,
         latent_size=cfg.model.latent_size,
@@ -137,7 +139,7 @@ def build_experiment(
     return Experiment(
         data,
         engine_config,
-        Engine(engine_config, states) if states else None,
+        engine,
         batches,
         components.gains,
         build_evaluator(cfg, data) if cfg.metrics.every else None,

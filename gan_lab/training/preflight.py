@@ -106,6 +106,7 @@ def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int]
         )
     shape, latent_size = data.shape, int(cfg.model.latent_size)
     weights = bytes_of(components.gan)
+    _refuse_float64(components.gan, device)
     require_memory(3 * weights * cfg.seeds, f"seeds={cfg.seeds} (networks of {weights:,} bytes)", device)
     dry = dry_run(cfg, components)
     per_sample = dry.bytes_per_sample
@@ -130,6 +131,18 @@ def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int]
     left = MEMORY_FRACTION * free - 8 * weights * cfg.seeds
     per_seed = ACTIVATION_COPIES * per_sample * max(cfg.batch_size, size)
     return dry, max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
+
+
+def _refuse_float64(gan: nn.Module, device: torch.device) -> None:
+    """Raise ConfigurationError where networks hold float64 and the device has none, as Apple's GPUs."""
+    if device.type != "mps":
+        return
+    for name, tensor in (*gan.named_parameters(), *gan.named_buffers()):
+        if tensor.dtype in (torch.float64, torch.complex128):
+            raise ConfigurationError(
+                f"model: {name} is {str(tensor.dtype).removeprefix('torch.')}, which device=mps does not "
+                "have: make it float32, or take device=cpu"
+            )
 
 
 def dry_run(cfg: DictConfig, components: Components) -> DryRun:

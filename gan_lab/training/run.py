@@ -34,7 +34,7 @@ from gan_lab.training.build import (
 from gan_lab.training.engines import TrainState
 from gan_lab.training.recorder import Recorder
 from gan_lab.training.schedule import Schedule
-from gan_lab.utils.devices import describe_device, describe_hardware, select_device, set_deterministic
+from gan_lab.utils.devices import computing_on, describe_device, describe_hardware, select_device
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError, summarize_exception
 from gan_lab.utils.files import remove_temp_files
 from gan_lab.utils.paths import relative
@@ -92,14 +92,12 @@ class OpenRun:
                 f"steps must be at least {saved['step']}, which this run has done already, got {cfg.steps}: "
                 "rerun=true starts over"
             )
-        states = fresh_states(cfg, components)
-        if saved is not None:
-            require_same_data(saved["data_fingerprint"], saved["data_samples"], components.data)
-            states = [TrainState(**state) for state in saved["states"]]
-            self.diverged_states = [TrainState(**state) for state in saved["diverged_states"]]
-            self.last_finite = [TrainState(**state) for state in saved["last_finite"]]
         experiment = build_experiment(
-            cfg, components, states, limits, recorded=before if saved is not None else None
+            cfg,
+            components,
+            self._states(components, saved),
+            limits,
+            recorded=before if saved is not None else None,
         )
         self.status = self._new_status(experiment)
         if before is not None and saved is not None:
@@ -118,6 +116,17 @@ class OpenRun:
         _log.info("%s, %s, from step %d to %d", status.device, trained_by, status.step, cfg.steps)
         write_config(self.folder, cfg)
         return experiment
+
+    def _states(self, components: Components, saved: dict[str, Any] | None) -> list[TrainState]:
+        """Return fresh states, or take a checkpoint's out of it: an engine is to have the only copy."""
+        if saved is None:
+            return fresh_states(self.cfg, components)
+        require_same_data(saved["data_fingerprint"], saved["data_samples"], components.data)
+        states, self.diverged_states, self.last_finite = (
+            [TrainState(**state) for state in saved.pop(name)]
+            for name in ("states", "diverged_states", "last_finite")
+        )
+        return states
 
     def _measured_from(self, before: Status, step: int) -> int:
         """Return the first step whose scores are made as they are now, after resuming at ``step``."""
@@ -149,6 +158,7 @@ class OpenRun:
             device=describe_device(self.device),
             engine=engine_config.engine,
             execution=engine_config.execution,
+            precision=cfg.precision,
             gains=experiment.gains,
             evaluation_digest=evaluation_digest(cfg),
             versions=versions(),
@@ -202,13 +212,13 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
         finish_archiving(folder)
         try:
             device = select_device(cfg.device)
-            set_deterministic(cfg.deterministic)
-            status = readable_status(folder) if cfg.rerun else existing_status(cfg, folder)
-            if status is not None and not cfg.rerun:
-                require_resumable(cfg, folder, status)
-            if status is not None:  # tell whoever comes second who is here, also during setup
-                replace(status, **Status.process_info()).save(folder)
-            yield OpenRun(cfg, folder, choices, device, status)
+            with computing_on(device, cfg.precision, deterministic=cfg.deterministic):
+                status = readable_status(folder) if cfg.rerun else existing_status(cfg, folder)
+                if status is not None and not cfg.rerun:
+                    require_resumable(cfg, folder, status)
+                if status is not None:  # tell whoever comes second who is here, also during setup
+                    replace(status, **Status.process_info()).save(folder)
+                yield OpenRun(cfg, folder, choices, device, status)
         except GanLabError as error:
             _log.info("refused: %s", error)
             raise

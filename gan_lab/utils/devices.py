@@ -1,13 +1,18 @@
 """Which device a run trains on, and at which precision."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
 from gan_lab.utils.checks import refusal
 from gan_lab.utils.errors import ConfigurationError
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# Name -> what networks are autocast to. With tf32, CUDA rounds the factors of float32 products.
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
+TF32_SINCE = (8, 0)  # compute capability of Ampere, the first GPUs that have it
 DEVICES = "auto, cpu, cuda, cuda:<number> or mps"
 
 
@@ -43,12 +48,57 @@ def select_device(name: str) -> torch.device:
     return device
 
 
-def set_deterministic(on: bool) -> None:
-    """Make every operation give the same bits each time, or raise an error that names it."""
-    if on:
+@contextmanager
+def computing_on(
+    device: torch.device, precision: str = "fp32", *, deterministic: bool | None = None
+) -> Iterator[None]:
+    """Make ``device`` the current one, computing at this precision; everything is as before afterwards.
+
+    fp32 and bf16 compute in float32 what is not autocast, without TF32, which PyTorch otherwise takes in
+    convolutions; tf32 takes it there and in matrix products. deterministic: every operation gives the same
+    bits each time, or raises an error that names it; otherwise cuDNN times its algorithms and takes the
+    fastest; None leaves that as it is. Raises ConfigurationError where TF32 is asked for and missing.
+    """
+    if precision == "tf32":
+        _require_tf32(device)
+    if deterministic:
         # Read when cuBLAS starts; one of the two values under which its matrix products are deterministic.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(on)
+    with ExitStack() as stack:
+        if deterministic is not None:
+            stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
+            torch.use_deterministic_algorithms(deterministic)
+        if device.type == "cuda":
+            # A captured graph has what is launched on the current device, and nothing of any other.
+            stack.enter_context(torch.cuda.device(device))
+            cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+            stack.enter_context(_set(cudnn, "allow_tf32", precision == "tf32"))
+            stack.enter_context(_set(matmul, "allow_tf32", precision == "tf32"))
+            if deterministic is not None:
+                stack.enter_context(_set(cudnn, "benchmark", not deterministic))
+        yield
+
+
+@contextmanager
+def _set(flags: Any, name: str, value: bool) -> Iterator[None]:
+    before = getattr(flags, name)
+    setattr(flags, name, value)
+    try:
+        yield
+    finally:
+        setattr(flags, name, before)
+
+
+def _require_tf32(device: torch.device) -> None:
+    if device.type != "cuda":
+        raise ConfigurationError(f"precision=tf32 needs a CUDA device, and this is {device.type}")
+    has = torch.cuda.get_device_capability(device)
+    if has < TF32_SINCE:
+        needed, got = (".".join(map(str, version)) for version in (TF32_SINCE, has))
+        raise ConfigurationError(
+            f"precision=tf32 needs a GPU of compute capability {needed} or more, "
+            f"and {torch.cuda.get_device_name(device)} has {got}"
+        )
 
 
 def describe_hardware(device: torch.device) -> str:

@@ -2,10 +2,16 @@
 
 import json
 import shutil
+import sys
+import weakref
+from typing import Any
 
 import pytest
+from torch import Tensor
 
+from gan_lab.runs import checkpoints
 from gan_lab.runs.folder import lock_run
+from gan_lab.training import build, run
 from gan_lab.utils.errors import GanLabError
 from tests.helpers.experiments import TINY_POINTS, train
 
@@ -21,12 +27,39 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_to_the_same_bits
         assert ours.read_bytes() == theirs.read_bytes()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="older Pythons hold arguments until a call returns")
+def test_a_resumed_run_holds_its_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*TINY_POINTS, "samples.every=0", "metrics.every=2", "metrics.samples=16", "seeds=2"]
+    assert train([*words, "steps=2"]).status.precision == "fp32"
+    loaded: list[weakref.ref[Tensor]] = []
+    alive: list[int] = []
+    load_latest, build_evaluator = checkpoints.load_latest, build.build_evaluator
+
+    def load(*args: Any) -> Any:
+        content = load_latest(*args)
+        assert content is not None
+        for state in content["states"]:
+            loaded.extend(weakref.ref(tensor) for tensor in state["networks"].values())
+        return content
+
+    def observe(*args: Any) -> Any:
+        alive.append(sum(reference() is not None for reference in loaded))
+        return build_evaluator(*args)
+
+    monkeypatch.setattr(checkpoints, "load_latest", load)
+    monkeypatch.setattr(build, "build_evaluator", observe)
+    monkeypatch.setattr(run, "fresh_states", lambda *_: pytest.fail("fresh weights for a run that resumes"))
+    train([*words, "steps=4"])
+    assert loaded
+    assert alive == [0]
+
+
 def test_a_run_that_somebody_else_trains_is_left_alone() -> None:
     words = [*TINY_POINTS, "steps=2", "samples.every=0"]
-    run = train(words)
-    status = json.loads((run.folder / "status.json").read_text())
+    trained = train(words)
+    status = json.loads((trained.folder / "status.json").read_text())
     with (
-        lock_run(run.folder),
+        lock_run(trained.folder),
         pytest.raises(GanLabError, match=f"being trained by process {status['process']}"),
     ):
         train([*words[:-2], "steps=4", "samples.every=0"])
@@ -36,9 +69,9 @@ def test_a_run_that_somebody_else_trains_is_left_alone() -> None:
 def test_a_checkpoint_that_was_copied_in_is_refused_until_rerun() -> None:
     words = [*TINY_POINTS, "samples.every=0", "metrics.every=0", "diagnostics.every=0", "steps=2"]
     other = train([*words, "activation=tanh"])
-    run = train([*words, "activation=elu"])
+    trained = train([*words, "activation=elu"])
     for path in (other.folder / "checkpoint").iterdir():
-        shutil.copy(path, run.folder / "checkpoint")
+        shutil.copy(path, trained.folder / "checkpoint")
     longer = [*words[:-1], "steps=4", "activation=elu"]
     with pytest.raises(GanLabError, match="is the checkpoint of a run of another configuration"):
         train(longer)

@@ -204,19 +204,25 @@ def test_a_finished_run_is_answered_at_once_and_rerun_puts_it_aside() -> None:
     assert (aside / "seed_0/generator.safetensors").stat().st_mtime_ns == stamp
 
 
-def test_deterministic_algorithms_are_asked_for_and_are_no_other_run() -> None:
+def test_deterministic_algorithms_are_asked_for_and_are_no_other_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    set_in_torch = torch.use_deterministic_algorithms
+
+    def use(on: bool) -> None:
+        asked.append(on)
+        set_in_torch(on)
+
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", use)
     first = train([*TINY_POINTS, *FEW])
-    assert not torch.are_deterministic_algorithms_enabled()
+    assert set(asked) == {False}
     bits = (first.folder / "seed_0/generator.safetensors").read_bytes()
-    try:
-        again = train([*TINY_POINTS, *FEW, "deterministic=true", "rerun=true"])
-        assert torch.are_deterministic_algorithms_enabled()
-        assert again.folder == first.folder
-        assert (again.folder / "seed_0/generator.safetensors").read_bytes() == bits
-        train([*TINY_POINTS, *FEW, "rerun=true"])
-        assert not torch.are_deterministic_algorithms_enabled()
-    finally:
-        torch.use_deterministic_algorithms(False)
+    asked.clear()
+    again = train([*TINY_POINTS, *FEW, "deterministic=true", "rerun=true"])
+    assert (asked[0], asked[-1], torch.are_deterministic_algorithms_enabled()) == (True, False, False)
+    assert again.folder == first.folder
+    assert (again.folder / "seed_0/generator.safetensors").read_bytes() == bits
 
 
 def test_any_other_key_is_another_run_and_the_order_of_words_is_not() -> None:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from gan_lab.gan.steps import PLAYERS, Batch, Scalars
 from gan_lab.training.engines.base import EngineConfig, SeedGroup
-from gan_lab.training.engines.cuda_graph import CudaGraphStep, Step
+from gan_lab.training.engines.cuda_graph import CudaCapture, CudaGraphStep, Step
 from gan_lab.training.engines.single import SingleSeed
 from gan_lab.training.engines.state import TrainState
 from gan_lab.training.engines.vmapped import VmappedSeeds
@@ -20,7 +20,11 @@ from gan_lab.utils.seeding import seeded
 _log = logging.getLogger(__name__)
 
 GROUPS: dict[str, type[SeedGroup]] = {"sequential": SingleSeed, "vmap": VmappedSeeds}
-EXECUTIONS: dict[str, Callable[[Step], Step]] = {"eager": lambda step: step, "cuda_graph": CudaGraphStep}
+# What all steps of an engine share -> how one of them is called.
+EXECUTIONS: dict[str, Callable[[torch.device], Callable[[Step], Step]]] = {
+    "eager": lambda device: lambda step: step,
+    "cuda_graph": lambda device: partial(CudaGraphStep, capture=CudaCapture(device)),
+}
 
 
 class Engine:
@@ -37,9 +41,9 @@ class Engine:
         starts = range(0, len(states), self.group_size)
         make = GROUPS[config.engine]
         self.groups = [make(config, states[k : k + self.group_size]) for k in starts]
+        executed = EXECUTIONS[config.execution](config.device)
         self.steps: dict[str, list[Step]] = {
-            player: [EXECUTIONS[config.execution](partial(group.update, player)) for group in self.groups]
-            for player in PLAYERS
+            player: [executed(partial(group.update, player)) for group in self.groups] for player in PLAYERS
         }
 
     def discriminator_step(self, batch: Batch, turn: int) -> Scalars:

@@ -23,7 +23,7 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "study": (["a b.c", "x" * 100], ["", "../x", "/x", "a/b", "..", "a\nb", "a\0b", "<b>", None, "x" * 101]),
     "dataset.name": (["digits", None], ["", "../x", 3]),
     "device": (["cuda:1"], ["", None]),
-    "precision": (["fp32", "bf16"], ["fp64", None]),
+    "precision": (["fp32", "tf32", "bf16"], ["fp64", None]),
     "engine": (["auto", "sequential", "vmap"], ["", None, "warp", "stacked"]),
     "execution": (["auto", "eager", "cuda_graph"], ["", None, "warp", "captured"]),
     "ema": ([None, 0.999], [0.0, 1.0, "x"]),

@@ -1,7 +1,8 @@
 """Which engine and execution a run takes, steps that are captured, and the device that states move to."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from torch.testing import assert_close
 
 from gan_lab.gan.steps import GAN
 from gan_lab.training.engines import Engine, choose_engine, choose_execution
-from gan_lab.training.engines.cuda_graph import WARMUP_STEPS, CudaGraphStep
+from gan_lab.training.engines import engine as engines
+from gan_lab.training.engines.cuda_graph import WARMUP_STEPS, CudaCapture, CudaGraphStep
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, composed, take_steps, untrained
 
@@ -62,22 +64,45 @@ class RepeatedWork:
         self.output = self.work()
 
 
+class Repeating:
+    """Stands in for capturing on a CUDA device; ``error``: raised at the capture with this number, from 1."""
+
+    def __init__(self, device: torch.device = CPU, error: tuple[int, Exception] | None = None) -> None:
+        self.failed, self.error = False, error
+        self.warmed_up = self.captured = 0
+
+    @contextmanager
+    def warming_up(self) -> Iterator[None]:
+        self.warmed_up += 1
+        yield
+
+    def __call__(self, work: Callable[[], Tensor]) -> RepeatedWork:
+        self.captured += 1
+        if self.error is not None and self.captured == self.error[0]:
+            raise self.error[1]
+        return RepeatedWork(work)
+
+
 @pytest.mark.parametrize(("engine", "num_graphs"), [("vmap", 1), ("sequential", 2)])
 @pytest.mark.parametrize("overrides", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
 def test_captured_steps_give_the_same_numbers(
-    overrides: tuple[str, ...], engine: str, num_graphs: int, monkeypatch: pytest.MonkeyPatch
+    overrides: tuple[str, ...], engine: str, num_graphs: int
 ) -> None:
-    monkeypatch.setattr(CudaGraphStep, "capture", RepeatedWork)
+    capture = Repeating()
     ours, theirs = (assembled(*overrides, "seeds=2", f"engine={engine}", "ema=0.9") for _ in range(2))
     # Built by itself, because the key asks for CUDA, and optimizers that are capturable refuse a CPU.
     for group in ours.engine.groups:
         for optimizer in group.optimizers.values():
             assert not any(options["capturable"] for options in optimizer.param_groups)
-    steps = {player: [CudaGraphStep(step) for step in steps] for player, steps in ours.engine.steps.items()}
+    steps = {
+        player: [CudaGraphStep(step, capture) for step in steps]
+        for player, steps in ours.engine.steps.items()
+    }
     ours.engine.steps = steps
     history, expected = take_steps(ours, WARMUP_STEPS + 3), take_steps(theirs, WARMUP_STEPS + 3)
     assert [len(captured) for captured in steps.values()] == [num_graphs, num_graphs]
     assert all(step.graph is not None for captured in steps.values() for step in captured)
+    assert (capture.warmed_up, capture.captured) == (2 * num_graphs * WARMUP_STEPS, 2 * num_graphs)
     for one, other in zip(history, expected, strict=True):
         assert_close(one, other, rtol=0, atol=0)
     for one, other in zip(ours.engine.states(), theirs.engine.states(), strict=True):
@@ -85,8 +110,77 @@ def test_captured_steps_give_the_same_numbers(
         assert_close(one.average, other.average, rtol=0, atol=0)
 
 
+def test_a_step_that_cannot_be_captured_is_eager_and_gives_the_same_numbers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ours, theirs = (assembled(*TINY_POINTS, "seeds=2", "engine=sequential") for _ in range(2))
+    cause = RuntimeError("operation not permitted")
+    ended = RuntimeError("capture invalidated")
+    ended.__context__ = cause
+    capture = Repeating(error=(2, ended))
+    steps = {
+        player: [CudaGraphStep(step, capture) for step in steps]
+        for player, steps in ours.engine.steps.items()
+    }
+    ours.engine.steps = steps
+    for one, other in zip(
+        take_steps(ours, WARMUP_STEPS + 3), take_steps(theirs, WARMUP_STEPS + 3), strict=True
+    ):
+        assert_close(one, other, rtol=0, atol=0)
+    # The first one had been captured; those behind the one that failed are not tried.
+    graphs = [step.graph is not None for player in ("discriminator", "generator") for step in steps[player]]
+    assert graphs == [True, False, False, False]
+    assert capture.captured == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "execution=cuda_graph: a step cannot be captured, so it is eager: operation not permitted"
+    ]
+
+
+def test_steps_are_warmed_up_and_captured_on_one_stream_with_one_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is asked of CUDA, in order; a device must show that it does it."""
+    asked: list[object] = []
+    device = torch.device("cuda", 1)
+
+    class Stream:
+        def __init__(self, name: object) -> None:
+            self.name, self.device = name, device
+
+        def wait_stream(self, other: "Stream") -> None:
+            asked.append((self.name, "waits for", other.name))
+
+    @contextmanager
+    def on(stream: Stream) -> Iterator[None]:
+        asked.append(("on", stream.name))
+        yield
+
+    @contextmanager
+    def graph(made: object, pool: object, stream: Stream, capture_error_mode: str) -> Iterator[None]:
+        asked.append((made, pool, stream.name, capture_error_mode))
+        yield
+
+    pools = iter(("pool", "another pool"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda wanted: Stream(("side", wanted)))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda wanted: Stream(("current", wanted)))
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(pools))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: "graph")
+    capture = CudaCapture(device)
+    with capture.warming_up():
+        asked.append("a step")
+    side, current = ("side", device), ("current", device)
+    assert asked == [(side, "waits for", current), ("on", side), "a step", (current, "waits for", side)]
+    asked.clear()
+    output = torch.zeros(1)
+    assert [capture(lambda: output).output is output for _ in range(2)] == [True, True]
+    assert asked == [("graph", "pool", side, "thread_local")] * 2
+
+
 @pytest.mark.parametrize("engine", ["vmap", "sequential"])
-def test_graphs_get_optimizers_that_can_be_captured(engine: str) -> None:
+def test_graphs_get_optimizers_that_can_be_captured(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "CudaCapture", Repeating)
     made = assembled(*TINY_POINTS, "seeds=2", f"engine={engine}").engine
     captured = Engine(replace(made.config, execution="cuda_graph"), made.states())
     assert all(isinstance(step, CudaGraphStep) for steps in captured.steps.values() for step in steps)

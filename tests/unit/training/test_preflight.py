@@ -5,6 +5,7 @@ import torch
 
 from gan_lab.training import preflight
 from gan_lab.training.build import build_components
+from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_POINTS, assembled, composed
 
 
@@ -22,3 +23,15 @@ def test_seeds_that_do_not_fit_are_split_into_groups(monkeypatch: pytest.MonkeyP
         assert engine is not None
         assert engine.config.engine == "vmap"
         assert max(len(group.seeds) for group in engine.groups) == expected
+
+
+def test_float64_is_refused_where_the_device_has_none() -> None:
+    cfg = composed(*TINY_POINTS)
+    components = build_components(cfg, torch.device("cpu"))
+    components.gan.generator.register_buffer("scale", torch.ones(2, dtype=torch.float64))
+    preflight.preflight(cfg, components)
+    components.device = torch.device("mps")
+    with pytest.raises(
+        ConfigurationError, match=r"^model: generator\.scale is float64, which device=mps does not have: "
+    ):
+        preflight.preflight(cfg, components)

@@ -1,11 +1,13 @@
 """Names of devices: what is there, and a sentence for what is not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 
-from gan_lab.utils.devices import describe_device, select_device
+from gan_lab.utils.devices import computing_on, describe_device, select_device
 from gan_lab.utils.errors import ConfigurationError
 
 
@@ -50,3 +52,73 @@ def test_a_device_is_described_for_people(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "get_device_name", names.__getitem__)
     assert describe_device(torch.device("cuda", 1)) == "NVIDIA H200"
     assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
+
+
+def flags() -> tuple[bool, ...]:
+    """Whether cuDNN and cuBLAS may take TF32, cuDNN times its algorithms, and bits have to be the same."""
+    backends = torch.backends
+    precise = backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32, backends.cudnn.benchmark
+    return (*precise, torch.are_deterministic_algorithms_enabled())
+
+
+@pytest.fixture
+def current(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
+    """Devices that are current, the innermost last, on a machine that seems to have an H200."""
+    devices: list[torch.device] = []
+
+    @contextmanager
+    def device(wanted: torch.device) -> Iterator[None]:
+        devices.append(wanted)
+        yield
+        devices.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    return devices
+
+
+@pytest.mark.parametrize(
+    ("precision", "deterministic", "expected"),
+    [
+        ("fp32", False, (False, False, True, False)),
+        ("bf16", False, (False, False, True, False)),
+        ("tf32", False, (True, True, True, False)),
+        ("tf32", True, (True, True, False, True)),
+    ],
+)
+def test_a_gpu_is_current_and_as_exact_as_asked_and_all_is_as_before_afterwards(
+    precision: str, deterministic: bool, expected: tuple[bool, ...], current: list[torch.device]
+) -> None:
+    before, device = flags(), torch.device("cuda", 1)
+    with computing_on(device, precision, deterministic=deterministic):
+        assert (flags(), current) == (expected, [device])
+    assert flags() == before
+    with computing_on(device):  # to look at what is trained
+        assert flags()[:2] == (False, False)
+        assert flags()[2:] == before[2:]
+
+
+def test_a_cpu_is_left_as_it_is(current: list[torch.device]) -> None:
+    before = flags()
+    with computing_on(torch.device("cpu"), "bf16", deterministic=True):
+        assert flags() == (*before[:3], True)
+    assert flags() == before
+    assert not current
+
+
+def test_tf32_where_there_is_none_is_refused(
+    current: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"^precision=tf32 needs a CUDA device, and this is cpu$"),
+        computing_on(torch.device("cpu"), "tf32"),
+    ):
+        pass
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with (
+        pytest.raises(ConfigurationError, match=r"capability 8\.0 or more, and Tesla T4 has 7\.5$"),
+        computing_on(torch.device("cuda", 0), "tf32"),
+    ):
+        pass

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
+from gan_lab.sweeps.job import release_gpu_memory
 from gan_lab.utils import memory
 from gan_lab.utils.errors import ConfigurationError
 
@@ -28,6 +30,24 @@ def test_memory_of_a_container_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert memory.available() == 2_500_000
     (tmp_path / "memory.max").write_text("max\n")
     assert (memory.available() or 0) > 2**20
+
+
+def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run of a process finds what the first one has left in PyTorch's hands."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1_000, 10_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 8_000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 500)
+    assert memory.available(torch.device("cuda", 1)) == 8_500
+
+
+def test_a_gpus_memory_is_released_where_one_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: released.append(True))
+    release_gpu_memory()
+    assert not released
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    release_gpu_memory()
+    assert released == [True]
 
 
 def test_too_much_is_refused_with_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
