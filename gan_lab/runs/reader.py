@@ -59,27 +59,30 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
-def require_plain(value: Any, depth: int = 0, *, strict: bool = True) -> None:
+def require_plain(value: Any, *, strict: bool = True) -> None:
     """Raise ValueError unless all is text that can be printed, numbers in range, and not too deep.
 
     ``strict`` also refuses infinite numbers, NaN, tabs and line breaks, which YAML may hold.
     """
-    if depth > MAX_DEPTH:
-        raise ValueError("it is nested too deeply")
-    if isinstance(value, str):
-        allowed = "" if strict else "\t\n"
-        bad = (c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed)
-        if not value.isprintable() and any(bad):
-            raise ValueError("it has text that cannot be printed")
-    elif isinstance(value, dict):
-        for key, inside in value.items():
-            require_plain(key, depth + 1, strict=strict)
-            require_plain(inside, depth + 1, strict=strict)
-    elif isinstance(value, list):
-        for inside in value:
-            require_plain(inside, depth + 1, strict=strict)
-    elif not (is_plain_number(value) or (not strict and isinstance(value, float))):
-        raise ValueError("it has a number out of range, or a value of another kind")
+    level = [value]  # level by level, which is several times as fast as a call for each value
+    for _ in range(MAX_DEPTH + 1):
+        inside: list[Any] = []
+        for one in level:
+            kind = type(one)
+            if kind is str:
+                if not one.isprintable():
+                    _require_printable(one, "" if strict else "\t\n")
+            elif kind is dict:
+                inside.extend(one)
+                inside.extend(one.values())
+            elif kind is list:
+                inside.extend(one)
+            elif not (is_plain_number(one) or (not strict and kind is float)):
+                raise ValueError("it has a number out of range, or a value of another kind")
+        if not inside:
+            return
+        level = inside
+    raise ValueError("it is nested too deeply")
 
 
 def is_plain_number(value: Any) -> bool:
@@ -89,6 +92,11 @@ def is_plain_number(value: Any) -> bool:
     if isinstance(value, int):
         return -MAX_INT < value < MAX_INT
     return isinstance(value, float) and math.isfinite(value)
+
+
+def _require_printable(text: str, allowed: str) -> None:
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in allowed for c in text):
+        raise ValueError("it has text that cannot be printed")
 
 
 def _require_regular(path: Path, mode: int) -> None:

@@ -100,7 +100,9 @@ class Run:
 
     @property
     def step(self) -> int:
-        """Generator steps done, by its status or by its seeds' logs."""
+        """Generator steps done, by its status or, until it has ended, by its seeds' logs."""
+        if self.status.state in ("finished", "diverged"):
+            return self.status.step
         reached = max([self.status.step, *(seed.last_step for seed in self.seeds)])
         return min(reached, self.status.steps)
 

@@ -5,11 +5,14 @@ import os
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from filelock import FileLock
 
+from gan_lab.runs import reader, stats
 from gan_lab.runs.listing import listing
+from gan_lab.runs.reader import open_regular
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.text import format_duration, format_table
@@ -104,6 +107,22 @@ def test_a_study_and_a_run_can_be_listed_alone(outputs: Path) -> None:
     assert [run["run"] for run in listing(folder)[0]["runs"]] == [folder.name]
     with pytest.raises(GanLabError, match="is not a folder"):
         listing(outputs / "three")
+
+
+def test_of_a_finished_run_only_status_and_results_are_read(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(outputs / "study", "elu", [1.0, 2.0])
+    opened = []
+
+    def recorded(path: Path, run: Path) -> BinaryIO:
+        opened.append(path.name)
+        return open_regular(path, run)
+
+    monkeypatch.setattr(reader, "open_regular", recorded)
+    monkeypatch.setattr(stats, "open_regular", recorded)
+    the_run(outputs)
+    assert opened == ["status.json", "results.json", "results.json"]
 
 
 def test_age_is_since_the_end(outputs: Path) -> None:
