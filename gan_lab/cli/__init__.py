@@ -1,11 +1,14 @@
 """The command line: one small file per command, imported only when it is called."""
 
 import os
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from gan_lab.cli.errors import DEBUG, report_errors
+from gan_lab.utils.terminal import nobody_reads, safe_terminal
 
 # name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
 COMMANDS = {
@@ -17,6 +20,8 @@ COMMANDS = {
     "prune": "Free disk space: old checkpoints, runs put aside, caches.",
     "activations": "Describe activations as functions, and time them on this machine.",
 }
+
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as of every tool that `| head` ends
 
 # The package has one file called train.py, and it is not this one.
 COMMAND_MODULES = {"train": "training"}
@@ -31,9 +36,17 @@ class LazyGroup(click.Group):
             os.environ[DEBUG] = "1"
         return super().parse_args(ctx, [word for word in args if word != "--debug"])
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with safe_terminal():
+            return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
         with report_errors():
-            return super().invoke(ctx)
+            result: object = super().invoke(ctx)
+        # What training makes is the run; what the others make is read.
+        if ctx.invoked_subcommand != "train" and nobody_reads():
+            sys.exit(CLOSED_PIPE)
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,7 +1,7 @@
 """The one place that turns an error into a line on stderr and an exit code.
 
-2: refused, the caller's mistake; 1: a run failed on its way; 128 + signal: stopped. Anything else is a bug
-and keeps its traceback, as every error does with ``--debug``.
+2: refused, the caller's mistake; 1: a run failed on its way; 128 + signal: stopped, 141 if nobody reads
+what is printed. Anything else is a bug and keeps its traceback, as every error does with ``--debug``.
 """
 
 import os

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from gan_lab.sweeps.workers import STOP, StoppableTask
 from gan_lab.utils.errors import RunFailedError, summarize_exception
+from gan_lab.utils.terminal import safe_terminal
 
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 2.0
@@ -175,7 +176,8 @@ def _serve(connection: Connection) -> None:
             job = pickle.loads(connection.recv_bytes())
         except EOFError:
             return
-        outcome = _run(job)
+        with safe_terminal():  # it has the launching process's stdout, and not what guards it
+            outcome = _run(job)
         try:
             connection.send_bytes(cloudpickle.dumps(outcome))
         except Exception:  # an error that cannot be pickled
