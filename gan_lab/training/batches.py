@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import prod
 
 import torch
 from torch import Tensor
@@ -43,8 +44,10 @@ class Batches:
         per_step = self.batches_per_step * batch_size * max(latent_size, num_rand, 1)
         self.block_steps = max(1, min(STEPS_PER_BLOCK, NUMBERS_PER_BLOCK // per_step))
         self._block = -1
-        # One thread reads from the disk what the next step takes.
+        # One thread reads from the disk what the next step takes, and draws the order of the next block.
         self._threads = ThreadPoolExecutor(1, "data")
+        self._next_order: Future[Tensor] | None = None
+        self._next_block = -1
         self._prefetched: Future[list[Tensor]] | None = None
         self._prefetch_key = (-1, -1)
         self._permutations: dict[int, tuple[int, Tensor]] = {}
@@ -70,6 +73,7 @@ class Batches:
     def select(self, seeds: Sequence[int]) -> None:
         """Make batches for these seeds only; their numbers do not change."""
         self.seeds, self._block, self._prefetch_key = list(seeds), -1, (-1, -1)
+        self._next_block = -1
 
     def _fetched(self, offset: int) -> list[Tensor]:
         """Raw data of a step in this block; if data are offloaded, begins to fetch those of the next step."""
@@ -87,7 +91,7 @@ class Batches:
     def _draw(self, block: int) -> None:
         """Draw everything random of one block of steps: tensors begin with (S, steps, batches, B)."""
         k, n, b, device = self.block_steps, self.batches_per_step, self.batch_size, self.device
-        latents, rands, orders = [], [], []
+        latents, rands = [], []
         size, generator_noise = self.generator_batch_size, []
         for seed in self.seeds:
             generator = stream(seed, "noise", block, device)
@@ -99,18 +103,32 @@ class Batches:
                 latent = torch.randn(k, size, self.latent_size, generator=generator, device=device)
                 rand = torch.rand(k, size, self.num_rand, generator=generator, device=device)
                 generator_noise.append((latent, rand))
-            count = k * self.discriminator_steps * b
-            orders.append(self._indices(seed, block * count, count).view(k, self.discriminator_steps, b))
         self._latent, self._rand = torch.stack(latents), torch.stack(rands)
         self._generator_noise = (
             tuple(torch.stack(parts) for parts in zip(*generator_noise, strict=True))
             if generator_noise
             else None
         )
-        self._order = torch.stack(orders)
+        self._order = self._drawn_order(block)
         if not self.data.is_offloaded:
             self._order = self._order.to(device, non_blocking=True)
         self._block = block
+
+    def _drawn_order(self, block: int) -> Tensor:
+        """Return a block's order; that of the next one is drawn while the steps of this one are taken."""
+        drawn = self._next_order if self._next_block == block else None
+        if drawn is None:
+            drawn = self._threads.submit(self._draw_order, block, self.seeds)
+        order = drawn.result()
+        self._next_order = self._threads.submit(self._draw_order, block + 1, self.seeds)
+        self._next_block = block + 1
+        return order
+
+    def _draw_order(self, block: int, seeds: Sequence[int]) -> Tensor:
+        """Draw the indices (S, steps, discriminator_steps, B) of a block; only the thread does."""
+        shape = (self.block_steps, self.discriminator_steps, self.batch_size)
+        count = prod(shape)
+        return torch.stack([self._indices(seed, block * count, count).view(shape) for seed in seeds])
 
     def _indices(self, seed: int, start: int, count: int) -> Tensor:
         """Indices ``start`` to ``start + count`` of the seed's endless shuffled walk through the data."""

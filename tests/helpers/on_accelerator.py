@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from gan_lab.runs.load import TrainedRun, load
 from gan_lab.training import run
 from gan_lab.training.build import Experiment, Limits, build_components, build_experiment, fresh_states
 from gan_lab.training.divergence import DivergenceGuard
+from gan_lab.training.engines import Engine
 from gan_lab.utils.seeding import seeded
 from tests.helpers import accelerator
 from tests.helpers.experiments import composed
@@ -97,6 +98,17 @@ def _scores(trained: TrainedRun, device: torch.device | None = None) -> dict[str
     metrics = load(trained.folder).run.seeds[0].results["metrics"]
     # None is what is not defined, such as the spread of modes without a sample.
     return {name: math.nan if score["last"] is None else score["last"] for name, score in metrics.items()}
+
+
+def copies_into_an_engine(words: Sequence[str]) -> int:
+    """Return how many copies to the device it takes to go on there from a checkpoint."""
+    trained = _Trained(words, torch.device("cpu"))
+    trained.step(0)
+    config = replace(trained.engine.config, device=torch.device(accelerator.NAME, 0))
+    states = trained.engine.states()
+    accelerator.LEDGER.clear()
+    Engine(config, states)
+    return accelerator.LEDGER.blocking.total()
 
 
 def is_restored(words: Sequence[str]) -> bool:

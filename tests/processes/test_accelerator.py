@@ -107,6 +107,12 @@ def test_a_run_is_trained_resumed_evaluated_and_sampled(
     assert there(on_accelerator.whole_run, tmp_path, words) < 1e-5
 
 
+def test_states_enter_an_engine_with_as_many_copies_for_any_number_of_seeds(there: Call) -> None:
+    words = (*TINY_IMAGES, "engine=vmap", "ema=0.9")
+    few, many = (there(on_accelerator.copies_into_an_engine, (*words, f"seeds={n}")) for n in (2, 5))
+    assert few == many > 0
+
+
 def test_the_global_random_state_of_the_device_is_restored(there: Call) -> None:
     words = (*TINY_POINTS, "~activation", "+activation._target_=torch.nn.Dropout", "engine=sequential")
     assert there(on_accelerator.is_restored, words)

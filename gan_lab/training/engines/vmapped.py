@@ -67,8 +67,8 @@ class VmappedSeeds(SeedGroup):
         return {name: tensors[first] for name, first in self._first_names.items()}
 
     def _join(self, tensors: Sequence[Tensor]) -> Tensor:
-        device = self.config.device
-        return torch.stack([t.detach().to(device, memory_format=torch.contiguous_format) for t in tensors])
+        # Stacked where they are: one copy to the device, whatever number of seeds.
+        return torch.stack([tensor.detach().contiguous() for tensor in tensors]).to(self.config.device)
 
     def _slice(self, tensor: Tensor, index: int) -> Tensor:
         return tensor[index]

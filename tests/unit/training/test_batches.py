@@ -1,7 +1,7 @@
 """Streams of data, noise and uniform numbers: functions of seed and step, and of nothing else."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 import torch
@@ -115,6 +115,28 @@ def test_data_that_are_read_ahead_are_the_same(steps: Iterable[int], monkeypatch
             for a, b in zip(ours, theirs, strict=True):
                 assert torch.equal(a, b)
     assert any(name.startswith("data") for name in threads)
+
+
+def test_the_order_of_the_next_block_is_drawn_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, ahead = (assembled(*TINY_POINTS, "seeds=2").batches for _ in range(2))
+    drawn: list[tuple[int, list[int], bool]] = []
+    draw = ahead._draw_order
+
+    def noted(block: int, seeds: Sequence[int]) -> torch.Tensor:
+        in_main = threading.current_thread() is threading.main_thread()
+        drawn.append((block, list(seeds), in_main))
+        return draw(block, seeds)
+
+    monkeypatch.setattr(ahead, "_draw_order", noted)
+    for step in (0, 1, 64, 65):
+        assert torch.equal(ahead(step)[1].real, plain(step)[1].real)
+    ahead._threads.submit(int).result()  # nothing is left to be done
+    # Each block once, and not where the steps are taken.
+    assert drawn == [(0, [0, 1], False), (1, [0, 1], False), (2, [0, 1], False)]
+    for batches in (plain, ahead):
+        batches.select([1])
+    assert torch.equal(ahead(130)[1].real, plain(130)[1].real)
+    assert drawn[3] == (2, [1], False)
 
 
 def test_streams_are_told_apart_by_seed_name_and_block() -> None:
