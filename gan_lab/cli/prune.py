@@ -42,7 +42,10 @@ def command(folders: tuple[str, ...], keep: int, yes: bool, as_json: bool) -> No
             if not sys.stdin.isatty():
                 click.echo("nothing is removed: --yes removes it without asking")
                 return
-            yes = click.confirm(f"Free {_megabytes(items)}?")
+            try:
+                yes = click.confirm(f"Free {_megabytes(items)}?")
+            except click.Abort:  # Ctrl-C, answered as everywhere
+                raise KeyboardInterrupt from None
     removed, failures = _remove(items) if yes else ([], [])
     if as_json:
         rows = [_row(item, removed=item in removed) for item in items]

@@ -65,6 +65,19 @@ def test_it_asks_and_takes_no_answer_for_a_no(
     assert (checkpoint.exists(), lost_cache.exists()) == (not freed, not freed)
 
 
+def test_ctrl_c_at_the_question_stops(
+    checkpoint: Path, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    code, _, err = run_cli("prune")
+    assert (code, err.strip()) == (130, "gan-lab: stopped")
+    assert checkpoint.exists()
+
+
 def test_without_a_terminal_it_only_shows(
     checkpoint: Path, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
