@@ -1,5 +1,7 @@
 """Hydra's entrypoint: what ``gan-lab train`` does, for one run and for each run of a sweep."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,8 @@ def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
                 run.step,
                 run.last_finite,
             )
+
+
+if __name__ == "__main__":
+    print(f"gan-lab: type gan-lab train {shlex.join(sys.argv[1:])}", file=sys.stderr)
+    sys.exit(2)

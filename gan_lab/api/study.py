@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hydra import compose, initialize_config_dir
 
+from gan_lab.config.aliases import resolve_aliases
 from gan_lab.config.errors import config_errors
 from gan_lab.config.overrides import keep_text
 from gan_lab.utils.paths import config_dir
@@ -39,7 +40,9 @@ class Study:
         with config_errors():
             with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
                 composed = compose(
-                    "train", overrides=keep_text([*study, *overrides]), return_hydra_config=True
+                    "train",
+                    overrides=keep_text(resolve_aliases([*study, *overrides])),
+                    return_hydra_config=True,
                 )
             folder = Path(composed.hydra.run.dir)
         cfg = task_config(composed)

@@ -1,7 +1,9 @@
 """The command line: one small file per command, imported only when it is called."""
 
+import difflib
 import os
 import sys
+import shlex
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +11,8 @@ import click
 
 from gan_lab.cli.errors import DEBUG, report_errors
 from gan_lab.utils.terminal import nobody_reads, safe_terminal
+from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.text import truncate
 
 # name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
 COMMANDS = {
@@ -34,7 +38,17 @@ class LazyGroup(click.Group):
         # Anywhere on the line, because `gan-lab train` passes everything after it to Hydra.
         if os.environ.get("HYDRA_FULL_ERROR") == "1" or "--debug" in args:
             os.environ[DEBUG] = "1"
-        return super().parse_args(ctx, [word for word in args if word != "--debug"])
+        words = [word for word in args if word != "--debug"]
+        if words[:1] in (["-m"], ["--multirun"]) and len(words) > 1:  # gan-lab -m train ...
+            words = [words[1], words[0], *words[2:]]
+        return super().parse_args(ctx, words)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise ConfigurationError(_no_such_command(args))
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with safe_terminal():
@@ -61,6 +75,37 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+# what people call a command elsewhere -> how it is typed here
+OTHER_NAMES = {
+    **dict.fromkeys(("run", "fit", "start", "resume", "launch"), "gan-lab train"),
+    **dict.fromkeys(("sweep", "multirun", "grid", "search"), "gan-lab train -m"),
+    **dict.fromkeys(("generate", "draw", "samples"), "gan-lab sample"),
+    **dict.fromkeys(("eval", "score", "metrics", "test"), "gan-lab evaluate"),
+    **dict.fromkeys(("analyze", "analyse", "compare", "plot", "rank"), "gan-lab report"),
+    **dict.fromkeys(("list", "status", "runs", "studies", "show"), "gan-lab ls"),
+    **dict.fromkeys(("atlas", "activation"), "gan-lab activations"),
+    "tensorboard": "tensorboard --logdir outputs",
+}
+
+
+def _no_such_command(words: list[str]) -> str:
+    """Say what to type instead of a command that there is not: gan-lab elu, gan-lab trian."""
+    first, rest = words[0], words[1:]
+    if first in ("help", "version"):
+        return f"type gan-lab --{first}"
+    if first in OTHER_NAMES:
+        command = " ".join([OTHER_NAMES[first], *map(shlex.quote, rest)])
+        return f"there is no command {first!r}: type {truncate(command, 600)}"
+    near = difflib.get_close_matches(first, COMMANDS, n=1)
+    if near and "=" not in first:
+        return f"there is no command {first!r}, did you mean {near[0]!r}? type gan-lab {near[0]}"
+    from gan_lab.config.command_line import is_for_training
+
+    if is_for_training(first):
+        return f"train comes first: {truncate(shlex.join(['gan-lab', 'train', *words]), 600)}"
+    return f"there is no command {truncate(first, 60)!r}; choose from {', '.join(COMMANDS)}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ import click
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=click.Path(path_type=Path), required=False)
 @click.option("--primary", help="Metric to rank by; default: the one that the runs declared.")
 @click.option("--reference", help="Activation to compare all others with; default: the declared one.")
 @click.option("--margin", help="Smallest difference that matters; default: the declared report.margin.")
@@ -27,7 +27,7 @@ import click
     help="Folder of the report; default: STUDY/report.",
 )
 def command(
-    study: Path,
+    study: Path | None,
     primary: str | None,
     reference: str | None,
     margin: str | None,

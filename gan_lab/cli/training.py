@@ -1,4 +1,4 @@
-"""``gan-lab train``: all arguments go to Hydra unchanged."""
+"""``gan-lab train``: what is typed goes to Hydra, but for known mistakes."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ def command(arguments: tuple[str, ...]) -> None:
     """Train one configuration, or with -m a sweep of them."""
     # Hydra then raises what went wrong instead of printing it over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    from gan_lab.config.overrides import keep_text
+    from gan_lab.config.command_line import read_words
     from gan_lab.train import main
 
-    sys.argv = ["gan-lab train", *keep_text(arguments)]
+    sys.argv = ["gan-lab train", *read_words(arguments)]
 
     main()

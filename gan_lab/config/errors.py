@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from gan_lab.config.aliases import KEYS, NO_KEYS, entry_called
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 from gan_lab.utils.text import truncate
@@ -42,7 +43,7 @@ def is_config_error(error: BaseException) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return one sentence; for an error that is not known the first line of its message."""
+    """Return one sentence; for an error that is not known its whole message, as one line."""
     message = str(error)
     if error.__cause__ is not None and "\n" not in message:  # Hydra may leave the reason to the cause
         message += f"\n{error.__cause__}"
@@ -50,7 +51,7 @@ def describe_error(error: BaseException) -> str:
         match = re.search(pattern, message, re.DOTALL)
         if match:
             return truncate(sentence(match), _MAX_LENGTH)
-    return truncate((message.strip().splitlines() or ["something that Hydra cannot read"])[0], _MAX_LENGTH)
+    return truncate(message, _MAX_LENGTH) or "something that Hydra cannot read"
 
 
 def groups() -> dict[str, str]:
@@ -111,7 +112,8 @@ def _no_such_entry(match: re.Match[str]) -> str:
     entries = re.findall(r"^\t(\S+)$", match.string, re.MULTILINE)
     entries = [entry for entry in entries if "=" not in entry]
     choices = f"; choose from {', '.join(entries)}" if entries else ""
-    hint = _did_you_mean(name, {entry: entry for entry in entries})
+    known = entry_called(group, name)
+    hint = f", it is called {known!r}" if known else _did_you_mean(name, {entry: entry for entry in entries})
     return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
 
 
@@ -121,6 +123,14 @@ def _no_such_key(match: re.Match[str]) -> str:
         name = key.removeprefix("hydra.launcher.")
         return f"the chosen hydra/launcher has no key {name!r} (-m hydra/launcher=NAME chooses another)"
     options = groups()
+    if (remedy := NO_KEYS.get(key)) is not None:
+        return f"there is no {key!r} here; {remedy}"
+    if key in KEYS:
+        typed = re.search(
+            rf"^To append to your [a-z ]+ use \+{re.escape(key)}=(.*)$", match.string, re.MULTILINE
+        )
+        value = typed[1] if typed else "..."
+        return f"there is no {key!r} here; type {KEYS[key]}={value}"
     if options.get(key, key) != key:
         return f"{key} is chosen with {options[key]}=NAME"
     if key in options:

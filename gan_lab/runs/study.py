@@ -1,5 +1,6 @@
 """A study's folder: all of its runs. Imports no torch."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from gan_lab.runs.folder import ARCHIVED, run_folders
 from gan_lab.runs.run import Run
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.text import truncate
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,30 @@ class StudyFolder:
     archived: list[str]
 
 
-def find_study(name: str | Path) -> Path:
-    """Return the folder called ``name``, here or under ``outputs/``."""
+def find_study(name: str | Path | None) -> Path:
+    """Return the folder called ``name``, here or under ``outputs/``.
+
+    Raises GanLabError with the studies that there are, also for a folder of studies, and for None.
+    """
+    if name is None:
+        raise GanLabError(f"which study? {_known_studies(Path('outputs'))}")
     for folder in (Path(name), Path("outputs") / name):
         if folder.is_dir():
-            return folder
-    known = sorted(path.name for path in Path("outputs").glob("*/") if run_folders(path))
-    hint = f"; the studies under outputs/ are {', '.join(known)}" if known else ""
-    raise GanLabError(f"there is no study {str(name)!r}{hint}")
+            if run_folders(folder) or not _studies(folder):
+                return folder
+            raise GanLabError(f"{folder} is a folder of studies: {_known_studies(folder)}")
+    raise GanLabError(f"there is no study {str(name)!r}; {_known_studies(Path('outputs'))}")
+
+
+def _studies(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*/") if run_folders(path))
+
+
+def _known_studies(folder: Path) -> str:
+    known = _studies(folder)
+    if not known:
+        return f"there are none in {folder}; start one with: gan-lab train activation=elu"
+    return truncate(f"type gan-lab report {', or '.join(shlex.quote(str(path)) for path in known)}", 600)
 
 
 def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> StudyFolder:

@@ -114,7 +114,8 @@ def num_upsamples(shape: tuple[int, ...]) -> tuple[int, int]:
             if n >= 1 and shape[1] == base * 2**n and shape[1] <= 128:
                 return base, n
     size = " x ".join(map(str, shape[1:])) if len(shape) == 3 else f"points of {shape[0]} numbers"
+    instead = "dataset.size" if len(shape) == 3 else "model=mlp makes points"
     raise ConfigurationError(
         f"this model cannot make {size}: it makes square images of 8, 16, 32, 64, 128 or 14, 28, 56, 112 "
-        "pixels (dataset.size)"
+        f"pixels ({instead})"
     )

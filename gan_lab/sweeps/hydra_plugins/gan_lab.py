@@ -48,6 +48,7 @@ class ResumableSweeper(BasicSweeper):
     """
 
     def sweep(self, arguments: list[str]) -> Any:
+        from gan_lab.config.aliases import resolve_aliases
         from gan_lab.sweeps.compose import SweepComposer
         from gan_lab.sweeps.sweep import sweep
 
@@ -56,8 +57,11 @@ class ResumableSweeper(BasicSweeper):
         assert self.hydra_context is not None
         loader, config, launcher = self.hydra_context.config_loader, self.config, self.launcher
         parser = OverridesParser.create(config_loader=loader)
+        overrides = [*self._parse_config(), *arguments]
+        paths = [str(source.path) for source in loader.get_search_path().get_path()]
+        folders = [Path(path.removeprefix("file://")) for path in paths if "pkg://" not in path]
         [combinations] = self.split_arguments(
-            parser.parse_overrides([*self._parse_config(), *arguments]), max_batch_size=None
+            parser.parse_overrides(resolve_aliases(overrides, folders)), max_batch_size=None
         )
 
         def begin(study: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_command_refuses_in_one_sentence(study: Path) -> None:
     make_three(study, seeds=5)
     code, out, err = call("report", "nothing")
     assert (code, out) == (2, "")
-    assert err == "gan-lab: there is no study 'nothing'; the studies under outputs/ are study\n"
+    assert err == "gan-lab: there is no study 'nothing'; type gan-lab report outputs/study\n"
     code, out, err = call("report", "study", "--format", "gif")
     assert (code, out) == (2, "")
     assert err == "gan-lab: --format must be one of png, svg, pdf, tex, got 'gif'\n"
