@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
 
+from gan_lab.config.aliases import entry_called
 from gan_lab.config.build import build_activation
 from gan_lab.config.errors import config_errors
 from gan_lab.utils.errors import ConfigurationError, GanLabError
@@ -81,7 +82,10 @@ def build_spec(query: ActivationQuery, folder: Path | None) -> ActivationSpec:
     Raises ConfigurationError for an entry or a key that does not exist, and `GanLabError` for an entry that
     exists and cannot be built or applied.
     """
-    overrides = [f"activation={_quoted(query.name)}", *query.overrides]
+    folders = [] if folder is None else [folder]
+    name = entry_called("activation", query.name, folders) or query.name
+    query = ActivationQuery(name, query.overrides)
+    overrides = [f"activation={_quoted(name)}", *query.overrides]
     if folder is not None:
         overrides.append(f"hydra.searchpath=[{_quoted(f'file://{folder.resolve()}')}]")
     try:
