@@ -2,16 +2,17 @@
 
 import difflib
 import os
-import sys
 import shlex
+import sys
+from collections.abc import MutableMapping
 from importlib import import_module
 from typing import Any
 
 import click
 
 from gan_lab.cli.errors import DEBUG, report_errors
-from gan_lab.utils.terminal import nobody_reads, safe_terminal
 from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.terminal import nobody_reads, safe_terminal
 from gan_lab.utils.text import truncate
 
 # name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
@@ -23,9 +24,11 @@ COMMANDS = {
     "ls": "List studies and runs.",
     "prune": "Free disk space: old checkpoints, runs put aside, caches.",
     "activations": "Describe activations as functions, and time them on this machine.",
+    "completion": "Print the script that completes commands and overrides in bash or zsh.",
 }
 
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as of every tool that `| head` ends
+COMPLETING = "_GAN_LAB_COMPLETE"  # set by a shell that asks how a word may go on
 
 # The package has one file called train.py, and it is not this one.
 COMMAND_MODULES = {"train": "training"}
@@ -42,6 +45,13 @@ class LazyGroup(click.Group):
         if words[:1] in (["-m"], ["--multirun"]) and len(words) > 1:  # gan-lab -m train ...
             words = [words[1], words[0], *words[2:]]
         return super().parse_args(ctx, words)
+
+    def _main_shell_completion(
+        self, ctx_args: MutableMapping[str, Any], prog_name: str, complete_var: str | None = None
+    ) -> None:
+        if COMPLETING in os.environ:
+            import_module("gan_lab.cli.completion")  # teaches click to complete overrides
+        super()._main_shell_completion(ctx_args, "gan-lab", COMPLETING)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -85,6 +95,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("eval", "score", "metrics", "test"), "gan-lab evaluate"),
     **dict.fromkeys(("analyze", "analyse", "compare", "plot", "rank"), "gan-lab report"),
     **dict.fromkeys(("list", "status", "runs", "studies", "show"), "gan-lab ls"),
+    **dict.fromkeys(("clean", "delete", "rm"), "gan-lab prune"),
     **dict.fromkeys(("atlas", "activation"), "gan-lab activations"),
     "tensorboard": "tensorboard --logdir outputs",
 }

@@ -18,7 +18,7 @@ from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
 
 # Hydra's own flags -> how many words follow; --info may have one.
-_FLAGS = {
+FLAGS = {
     **dict.fromkeys(("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r"), 0),
     **dict.fromkeys(("--multirun", "-m", "--shell-completion", "-sc", "--info", "-i"), 0),
     **dict.fromkeys(("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"), 1),
@@ -54,8 +54,7 @@ def is_for_training(word: str) -> bool:
 
 def config_folders(words: Sequence[str]) -> list[Path]:
     """Return the user's own folders of configurations, of ``--config-dir`` and ``hydra.searchpath``."""
-    following = zip(words, [*words[1:], ""], strict=True)
-    named = [value for flag, value in following if flag in ("--config-dir", "-cd")]
+    named = [value for flag, value in itertools.pairwise(words) if flag in ("--config-dir", "-cd")]
     named += [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
     return [*map(Path, named), *search_folders(words)]
 
@@ -66,12 +65,12 @@ def _split_flags(words: Sequence[str]) -> tuple[Words, Words]:
     while rest:
         word = rest.pop(0)
         name = word.partition("=")[0]
-        if name not in _FLAGS:
+        if name not in FLAGS:
             others.append(word)
             continue
         flags.append(word)
         takes_info = name in ("--info", "-i") and rest and rest[0] in _INFO
-        if "=" not in word and rest and (_FLAGS[name] or takes_info):
+        if "=" not in word and rest and (FLAGS[name] or takes_info):
             flags.append(rest.pop(0))
     return flags, others
 

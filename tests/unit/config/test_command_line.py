@@ -192,6 +192,7 @@ def test_a_file_of_the_users_own_wins_over_an_alias(where: list[str]) -> None:
         ("+mine=3 ~regularizer ++steps=5 +metric/own=x", "+mine=3 ~regularizer ++steps=5 +metric/own=x"),
         ("activation=elu activation=elu", "activation=elu activation=elu"),
         ("-sc query=bash", "-sc query=bash"),
+        ("", ""),
     ],
 )
 def test_everything_else_is_passed_on_with_flags_in_front(typed: str, passed: str) -> None:
