@@ -61,6 +61,8 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        if COMPLETING in os.environ:  # click writes bytes then
+            return super().main(*args, **kwargs)
         with safe_terminal():
             return super().main(*args, **kwargs)
 

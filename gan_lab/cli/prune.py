@@ -34,7 +34,9 @@ def command(folders: tuple[str, ...], keep: int, yes: bool, as_json: bool) -> No
     from gan_lab.runs.study import find_study
 
     outputs = [Path("outputs")] if Path("outputs").is_dir() else []
-    items, reasons = find_prunable([find_study(name) for name in folders] if folders else outputs, keep)
+    items, reasons = find_prunable(
+        [find_study(name, "prune") for name in folders] if folders else outputs, keep
+    )
     items += [] if folders else find_lost_caches()
     if not as_json:
         _show(items, reasons, keep)

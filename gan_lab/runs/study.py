@@ -22,30 +22,31 @@ class StudyFolder:
     archived: list[str]
 
 
-def find_study(name: str | Path | None) -> Path:
+def find_study(name: str | Path | None, command: str = "report") -> Path:
     """Return the folder called ``name``, here or under ``outputs/``.
 
-    Raises GanLabError with the studies that there are, also for a folder of studies, and for None.
+    Raises GanLabError with what to type, which is ``command`` and a study that there is, also for a folder of
+    studies, and for None.
     """
     if name is None:
-        raise GanLabError(f"which study? {_known_studies(Path('outputs'))}")
+        raise GanLabError(f"which study? {_known_studies(Path('outputs'), command)}")
     for folder in (Path(name), Path("outputs") / name):
         if folder.is_dir():
             if run_folders(folder) or not _studies(folder):
                 return folder
-            raise GanLabError(f"{folder} is a folder of studies: {_known_studies(folder)}")
-    raise GanLabError(f"there is no study {str(name)!r}; {_known_studies(Path('outputs'))}")
+            raise GanLabError(f"{folder} is a folder of studies: {_known_studies(folder, command)}")
+    raise GanLabError(f"there is no study {str(name)!r}; {_known_studies(Path('outputs'), command)}")
 
 
 def _studies(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*/") if run_folders(path))
 
 
-def _known_studies(folder: Path) -> str:
+def _known_studies(folder: Path, command: str) -> str:
     known = _studies(folder)
     if not known:
         return f"there are none in {folder}; start one with: gan-lab train activation=elu"
-    return truncate(f"type gan-lab report {', or '.join(shlex.quote(str(path)) for path in known)}", 600)
+    return truncate(f"type gan-lab {command} {', or '.join(shlex.quote(str(path)) for path in known)}", 600)
 
 
 def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> StudyFolder:

@@ -114,7 +114,7 @@ def test_a_study_that_is_named_is_all_that_is_pruned(
     code, _, err = run_cli("prune", "numbers", "--yes")
     assert (code, err) == (
         2,
-        "gan-lab: there is no study 'numbers'; the studies under outputs/ are digits, ring\n",
+        "gan-lab: there is no study 'numbers'; type gan-lab prune outputs/digits, or outputs/ring\n",
     )
 
 
