@@ -56,7 +56,7 @@ def write(
     for inside in (folder, folder / "figures"):
         if inside.is_symlink():
             raise GanLabError(
-                f"{inside} is a link, and a report follows none: remove it, or name -o a folder"
+                f"{inside} is a link, and a report follows none: remove it, or give -o another folder"
             )
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     svgs = _write_figures(report, folder / "figures", formats, progress)

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from gan_lab.runs.status import STATUS, Status, now
 from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 
 LOCK = ".lock"
+HYDRA_RECORD = ("config.yaml", "hydra.yaml", "overrides.yaml")
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
 ARCHIVED = ".before-"
 _ARCHIVE = re.compile(rf"(.+){re.escape(ARCHIVED)}\d{{4}}-\d\d-\d\dT\d{{6}}\+0000(\.\d+)?")
@@ -25,9 +27,9 @@ _ARCHIVE = re.compile(rf"(.+){re.escape(ARCHIVED)}\d{{4}}-\d\d-\d\dT\d{{6}}\+000
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the folder itself if it is a run's, else the runs in it by name."""
-    if (folder / STATUS).is_file():
+    if os.path.lexists(folder / STATUS):  # a link to nothing is named under "damaged"
         return [folder]
-    return sorted(path.parent for path in folder.glob(f"*/{STATUS}"))
+    return sorted(path for path in folder.glob("*") if os.path.lexists(path / STATUS))
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
@@ -105,13 +107,29 @@ def _discard_unless_run(folder: Path) -> None:
 
 
 def require_unlinked(folder: Path) -> None:
-    """Raise GanLabError if training would write through a link, or into what is no regular file."""
-    written = [folder / name for name in (LOCK, LOG, CHECKPOINTS)]
-    for seed in folder.glob("seed_*"):
-        written += [seed, seed / "samples", seed / "stats.jsonl"]
-    for path in written:
-        if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
-            raise GanLabError(f"{path} is a link or no regular file, and nothing is written there: remove it")
+    """Raise GanLabError if anything in a run's folder is a link or no regular file.
+
+    Training could write through it; gan-lab makes none.
+    """
+    for parent, folders, files in os.walk(folder):  # follows no links
+        for name in (*folders, *files):
+            _require_plain(Path(parent, name))
+
+
+def require_unlinked_record(folder: Path) -> None:
+    """Raise GanLabError if a run's folder, or Hydra's record in it, is a link; Hydra writes it first."""
+    record = folder / ".hydra"
+    for path in (folder, record, *(record / name for name in HYDRA_RECORD)):
+        _require_plain(path)
+
+
+def _require_plain(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise GanLabError(f"{path} is a link or no regular file, and nothing is written there: remove it")
 
 
 @contextmanager

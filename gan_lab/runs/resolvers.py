@@ -4,6 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_lab.runs.folder import require_unlinked_record
 from gan_lab.runs.naming import folder_name, study_folder
 
 
@@ -23,9 +24,13 @@ def _study_dir(*, _root_: DictConfig) -> str:
 
 def _run_name(*, _root_: DictConfig) -> str:
     study = Path(_root_.hydra.sweep.dir)
-    return folder_name(_root_, study, _root_.hydra.overrides.task)
+    name = folder_name(_root_, study, _root_.hydra.overrides.task)
+    require_unlinked_record(study / name)
+    return name
 
 
 def _run_dir(*, _root_: DictConfig) -> str:
     study = study_folder(_root_)
-    return str(study / folder_name(_root_, study, _root_.hydra.overrides.task))
+    folder = study / folder_name(_root_, study, _root_.hydra.overrides.task)
+    require_unlinked_record(folder)
+    return str(folder)

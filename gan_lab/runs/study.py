@@ -63,6 +63,9 @@ def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> St
         if ARCHIVED in path.name and path != folder:
             archived.append(path.name)
             continue
+        if path.is_symlink() and path != folder:
+            damaged[path.name] = f"{path} is a link, and a study's runs are folders in it"
+            continue
         try:
             run = Run.load(path)
             if check is not None:

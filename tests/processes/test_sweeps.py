@@ -168,3 +168,16 @@ def test_a_run_that_somebody_else_trains_is_left_to_them(run_cli: Cli) -> None:
         assert code == 0
         assert outcomes(out) == {"relu": "trained elsewhere", "elu": "finished"}
     assert run_cli("train", *TINY_POINTS, *FEW, "activation=relu")[0] == 0
+
+
+def test_the_record_of_a_sweep_replaces_a_link(
+    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("private").write_text("mine")
+    Path("outputs/ring").mkdir(parents=True)
+    Path("outputs/ring/multirun.yaml").symlink_to(tmp_path / "private")
+    code, _, err = run_cli("train", "-m", "activation=elu", *TINY_POINTS, "steps=1")
+    assert code == 0, err
+    assert Path("private").read_text() == "mine"
+    assert "activation=elu" in Path("outputs/ring/multirun.yaml").read_text()

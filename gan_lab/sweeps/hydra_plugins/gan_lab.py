@@ -51,6 +51,7 @@ class ResumableSweeper(BasicSweeper):
         from gan_lab.config.aliases import resolve_aliases
         from gan_lab.sweeps.compose import SweepComposer
         from gan_lab.sweeps.sweep import sweep
+        from gan_lab.utils.files import atomic_write
 
         assert self.config is not None
         assert self.launcher is not None
@@ -66,7 +67,7 @@ class ResumableSweeper(BasicSweeper):
 
         def begin(study: Path) -> None:
             study.mkdir(parents=True, exist_ok=True)
-            OmegaConf.save(config, study / "multirun.yaml")
+            atomic_write(study / "multirun.yaml", OmegaConf.to_yaml(config))  # through no link
 
         compose = SweepComposer(loader, config)
         failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)

@@ -13,10 +13,12 @@ import pytest
 
 from gan_lab.runs.checkpoints import load_latest
 from gan_lab.runs.folder import require_unlinked
+from gan_lab.runs.naming import folder_name
 from gan_lab.runs.run import Run
 from gan_lab.runs.study import read_study
 from gan_lab.runs.weights import WEIGHTS, read_weights
 from gan_lab.utils.errors import GanLabError
+from tests.helpers.experiments import composed
 from tests.helpers.synthetic import make_run
 
 HUGE = "1" + "0" * 400
@@ -110,6 +112,7 @@ CASES: dict[str, Callable[[Path], object]] = {
     "an escape sequence": change("status.json", reason="\x1b[2J"),
     "status is /dev/zero": link("status.json", "/dev/zero"),
     "status is a FIFO": fifo("status.json"),
+    "status is a link to nothing": link("status.json", "/nowhere/status.json"),
 }
 
 
@@ -175,7 +178,13 @@ def test_listing_and_report_survive_all_of_them(tmp_path: Path, run_cli: Callabl
     assert after == before
 
 
-@pytest.mark.parametrize("name", [".lock", "train.log", "seed_0/stats.jsonl", "seed_0/samples"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".lock", "train.log", ".hydra", "checkpoint", "seed_0/stats.jsonl", "seed_0/samples"),
+        *("seed_0/results.json", "seed_0/events.out.tfevents.1.host", "seed_1"),
+    ],
+)
 def test_training_writes_through_no_link(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     (folder / "seed_0").mkdir(parents=True)
@@ -183,3 +192,33 @@ def test_training_writes_through_no_link(name: str, tmp_path: Path) -> None:
     (folder / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(GanLabError, match="nothing is written there"):
         require_unlinked(folder)
+
+
+def test_a_run_that_is_a_link_is_no_run_of_the_study(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    make_run(study, "relu", [1.0])
+    elsewhere = make_run(tmp_path / "other", "elu", [2.0])
+    (study / "elu").symlink_to(elsewhere)
+    found = read_study(study)
+    assert [run.name for run in found.runs] == ["activation=relu"]
+    assert "is a link" in found.damaged["elu"]
+    assert [run.name for run in read_study(study / "elu").runs] == ["activation=elu"]  # asked for by name
+
+
+@pytest.mark.parametrize("name", ["", ".hydra", ".hydra/overrides.yaml"])
+def test_hydra_writes_its_record_through_no_link(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("activation=elu", "dataset=ring", "model=mlp", "steps=1")
+    study = Path("outputs/ring")
+    run = study / folder_name(composed(*words), study, words)
+    target = tmp_path / "private"
+    target.write_text("mine") if name.endswith("yaml") else target.mkdir()
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).symlink_to(target)
+    for multirun in ((), ("-m",)):
+        code, _, err = run_cli("train", *multirun, *words)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert "nothing is written there: remove it" in err
+    assert target.read_text() == "mine" if name.endswith("yaml") else not any(target.iterdir())
