@@ -111,6 +111,19 @@ def copies_into_an_engine(words: Sequence[str]) -> int:
     return accelerator.LEDGER.blocking.total()
 
 
+def diagnostic_look(words: Sequence[str]) -> tuple[int, int]:
+    """Return how many operations one look at one seed launches, and how often it reads."""
+    trained = _Trained(words, torch.device(accelerator.NAME, 0))
+    experiment = trained.experiment
+    assert experiment.probe is not None
+    trained.step(0)
+    accelerator.LEDGER.clear()
+    result = experiment.probe.run(trained.engine.state(0))
+    numbers = [diagnostic(result) for diagnostic in experiment.diagnostics.values()]
+    assert all(numbers)
+    return accelerator.LEDGER.launches.total(), accelerator.LEDGER.reads.total()
+
+
 def is_restored(words: Sequence[str]) -> bool:
     """Whether the device's global generator is as before, after a step whose networks draw from it."""
     device = torch.device(accelerator.NAME, 0)

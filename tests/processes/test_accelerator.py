@@ -113,6 +113,13 @@ def test_states_enter_an_engine_with_as_many_copies_for_any_number_of_seeds(ther
     assert few == many > 0
 
 
+def test_a_diagnostic_look_reads_little(there: Call) -> None:
+    tiny = TINY_POINTS[: -len(UNMEASURED)]
+    launches, reads = there(on_accelerator.diagnostic_look, (*tiny, "metrics.every=0"))
+    assert reads <= 9
+    assert launches <= 490
+
+
 def test_the_global_random_state_of_the_device_is_restored(there: Call) -> None:
     words = (*TINY_POINTS, "~activation", "+activation._target_=torch.nn.Dropout", "engine=sequential")
     assert there(on_accelerator.is_restored, words)

@@ -28,8 +28,11 @@ class GradientNorms(Diagnostic):
 
     def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
         names = [layer.name for layer in network.layers]
-        norms = _norms([layer.gradient for layer in network.layers])
-        weights = _norms([layer.weight for layer in network.layers])
+        # One look at the device for both: each waits for it.
+        both = _norms(
+            [layer.gradient for layer in network.layers] + [layer.weight for layer in network.layers]
+        )
+        norms, weights = both[: len(names)], both[len(names) :]
         relative = [g / w if w else math.nan for g, w in zip(norms, weights, strict=True)]
         scalars = {f"{tag}/{name}/gradient": norm for name, norm in zip(names, norms, strict=True)}
         scalars |= {f"{tag}/{name}/gradient_relative": r for name, r in zip(names, relative, strict=True)}
@@ -51,10 +54,9 @@ class DataGradient(Diagnostic):
     """
 
     def __call__(self, probed: ProbeResult) -> dict[str, float]:
-        return {
-            "diagnostics/pair/data_gradient": float(probed.real_gradients.flatten(1).norm(dim=1).mean()),
-            "diagnostics/pair/fake_gradient": float(probed.fake_gradients.flatten(1).norm(dim=1).mean()),
-        }
+        both = (probed.real_gradients, probed.fake_gradients)
+        real, fake = torch.stack([g.flatten(1).norm(dim=1).mean() for g in both]).tolist()
+        return {"diagnostics/pair/data_gradient": real, "diagnostics/pair/fake_gradient": fake}
 
 
 class EffectiveRank(Diagnostic):

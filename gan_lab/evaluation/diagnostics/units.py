@@ -42,15 +42,21 @@ class UnitHealth(Diagnostic):
         scalars: dict[str, float] = {}
         sums: dict[str, float] = {}
         units = 0
-        for record in network.activations:
-            health, width = self._activation(record)
+        if not network.activations:  # a maxout network, say
+            return {}
+        looked = [self._activation(record) for record in network.activations]
+        # One look at the device for all of them: each waits for it.
+        values = iter(torch.stack([n.float() for numbers, _ in looked for n in numbers.values()]).tolist())
+        for record, (numbers, width) in zip(network.activations, looked, strict=True):
+            health = {name: next(values) for name in numbers}
             scalars |= {f"{tag}/{record.name}/{name}": value for name, value in health.items()}
             units += width
             for name in ("dead", "dormant", "dormant_original", "saturated"):
                 sums[name] = sums.get(name, 0.0) + width * health[name]
         return scalars | {f"{tag}/{name}": total / units for name, total in sums.items()}
 
-    def _activation(self, record: ActivationRecord) -> tuple[dict[str, float], int]:
+    def _activation(self, record: ActivationRecord) -> tuple[dict[str, Tensor], int]:
+        """Return the scalars of one activation, on its device, and how many units it has."""
         slopes, h = _by_unit(record.derivatives().abs()), _by_unit(record.outputs())
         spread = (h - h.mean(dim=1, keepdim=True)).abs().mean(dim=1)
         numbers = {
@@ -64,8 +70,7 @@ class UnitHealth(Diagnostic):
         learned = [p.detach().float().mean() for p in record.module.parameters()]
         if learned:
             numbers["slope"] = torch.stack(learned).mean()
-        values = torch.stack([n.float() for n in numbers.values()]).tolist()
-        return dict(zip(numbers, values, strict=True)), len(h)
+        return numbers, len(h)
 
     def _dormant(self, activity: Tensor) -> Tensor:
         return (activity / (activity.mean() + EPS) <= self.tau).float().mean()
