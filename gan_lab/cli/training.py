@@ -39,6 +39,17 @@ def command(arguments: tuple[str, ...]) -> None:
 
             click.echo(script(shell), nl=False)
             return
+    if {"--help", "-h"} & set(arguments):
+        from gan_lab.config.command_line import config_folders
+        from gan_lab.config.help import explain, overview
+
+        at = min(arguments.index(flag) for flag in ("--help", "-h") if flag in arguments)
+        names = arguments[at + 1 : at + 2]
+        folders = config_folders(arguments)
+        click.echo(
+            explain(names[0].partition("=")[0], folders) if names and names[0][:1] != "-" else overview()
+        )
+        return
     # Hydra then raises what went wrong instead of printing it over several lines.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     from gan_lab.config.command_line import read_words
