@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gan_lab.runs.status import versions
-from gan_lab.utils.devices import describe_device, select_device
+from gan_lab.utils.devices import computing_on, describe_device, select_device
 from loops import Line
 from rows import ROWS, requirements
 
@@ -40,7 +40,9 @@ def main() -> None:
     if not arguments.json:
         print(f"{results['device']}, " + ", ".join(f"{n} {v}" for n, v in results["versions"].items()))
     try:
-        _measure(device, results, silent=arguments.json)
+        # Both loops as a run of gan-lab computes: float32 throughout, and the fastest algorithms.
+        with computing_on(device, deterministic=False):
+            _measure(device, results, silent=arguments.json)
     finally:  # an interruption loses nothing of what has been measured
         if arguments.json:
             print(json.dumps(results, indent=2))
