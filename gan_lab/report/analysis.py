@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_lab.report import claims, verdict
 from gan_lab.report.across import analyze_overall, analyze_tuned
-from gan_lab.report.commands import fresh_seeds_commands, is_exact, repeat_command
+from gan_lab.report.commands import fresh_seeds_commands, is_exact, origin_note, repeat_command
 from gan_lab.report.comparable import check_comparable
 from gan_lab.report.completeness import missing
 from gan_lab.report.declared import (
@@ -30,6 +30,7 @@ from gan_lab.report.strata import sort_key, split_values
 from gan_lab.report.text import join_names
 from gan_lab.runs.study import StudyFolder
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.paths import quoted
 
 Report = dict[str, Any]
 Progress = Callable[[str, int, int], None]
@@ -85,6 +86,7 @@ def analyze(
         "damaged": study.damaged | _damaged(everyone),
         "archived": study.archived,
         "notes": list(dict.fromkeys(notes)),
+        "origin": origin_note(study.runs),
         "glossary": glossary(counted, metric),
         "methods": table,
         "statistics": statistics_notes(settings, overall, tuned, declared_margin),
@@ -109,7 +111,7 @@ def _nothing_complete(study: StudyFolder, everyone: Sequence[StudyRun]) -> str:
     first = everyone[0]
     return (
         f"no run of {study.folder} is complete: {first.run.name} {first.exclusion_reason}; gan-lab ls "
-        f"'{study.folder}' shows how far they are"
+        f"{quoted(study.folder)} shows how far they are"
     )
 
 

@@ -1,5 +1,6 @@
 """What to type: to repeat or complete a run, and to train a candidate on fresh seeds."""
 
+import platform
 import shlex
 from collections.abc import Sequence
 from itertools import product
@@ -8,6 +9,7 @@ from math import prod
 from gan_lab.report.entries import StudyRun
 from gan_lab.report.strata import format_value
 from gan_lab.runs.run import Run
+from gan_lab.utils.text import truncate
 
 # Keys that a run without Hydra's record is repeated with, beside its groups.
 _REPEATED_KEYS = ("study", "steps", "batch_size", "seed", "seeds", "discriminator_steps", "precision", "ema")
@@ -17,6 +19,18 @@ _SEEDS_AND_STUDY = ("seed", "seeds", "study", "rerun")
 def repeat_command(run: Run) -> str:
     """Return the command that made a run, quoted for a shell; it also resumes the run."""
     return _command(run, _overrides(run))
+
+
+def origin_note(runs: Sequence[Run]) -> str:
+    """Say that commands come from the files of runs of other machines, empty if all were made on this one."""
+    hosts = sorted({run.status.host for run in runs} - {platform.node()})
+    if not hosts:
+        return ""
+    named = truncate(", ".join(map(repr, hosts[:3])), 80) + (", ..." if len(hosts) > 3 else "")
+    return (
+        f"Some runs were made on another machine ({named}), and commands are composed from their files: "
+        "read a command before you type it."
+    )
 
 
 def is_exact(run: Run) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gan_lab.report.entries import Entry, StudyRun
 from gan_lab.report.strata import leaves
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.paths import quoted
 from gan_lab.utils.text import plural
 
 
@@ -46,7 +47,8 @@ def _check_measurement(first: Entry, other: Entry) -> None:
         folder = other.study_run.run.folder.parent
         raise GanLabError(
             f"{first.study_run.run.name} was measured by {before}, {other.study_run.run.name} by {after}, "
-            f"which cannot stand in one table: gan-lab evaluate '{folder}' --force measures all in one way"
+            f"which cannot stand in one table: gan-lab evaluate {quoted(folder)} --force "
+            "measures all in one way"
         )
 
 

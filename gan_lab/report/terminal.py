@@ -23,6 +23,7 @@ def lines(report: Part) -> Iterator[str]:
     if len(told["commands"]) > MOST_SETTINGS:
         yield f"and {len(told['commands']) - MOST_SETTINGS} more commands in report.json"
     if told["commands"]:
+        yield from filter(None, [report["origin"]])
         yield ""
     for setting in settings if len(settings) <= MOST_SETTINGS else []:
         if len(settings) > 1:

@@ -29,6 +29,7 @@ from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
+from gan_lab.utils.paths import quoted
 from gan_lab.utils.text import format_duration, format_table, plural
 
 Compose = Callable[[list[str]], DictConfig]
@@ -132,7 +133,11 @@ def table(jobs: Sequence[SweepJob]) -> str:
                 lines.append(f"  full log: {job.folder / LOG}")
     study = jobs[0].folder.parent
     totals = ", ".join(f"{count} {word}" for word, count in Counter(job.outcome() for job in jobs).items())
-    lines += ["", f"{plural(len(jobs), 'run')} in {study}: {totals}", f"  report   gan-lab report '{study}'"]
+    lines += [
+        "",
+        f"{plural(len(jobs), 'run')} in {study}: {totals}",
+        f"  report   gan-lab report {quoted(study)}",
+    ]
     return "\n".join([*lines, *(f"  note     {note}" for note in _notes(jobs, study))])
 
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from gan_lab.runs.existing import watched_note
 from gan_lab.runs.run import Run
 from gan_lab.utils.errors import GanLabError
-from gan_lab.utils.paths import relative
+from gan_lab.utils.paths import quoted, relative
 from gan_lab.utils.text import format_number, plural
 
 
@@ -27,7 +27,7 @@ def summary(cfg: DictConfig, folder: Path) -> str:
     lines += _scores(run)
     if pictures := seeds[0].pictures:
         lines.append(f"  samples  {relative(pictures[-1])}")
-    lines.append(f"  look     tensorboard --logdir '{relative(folder.parent)}'")
+    lines.append(f"  look     tensorboard --logdir {quoted(relative(folder.parent))}")
     if note := watched_note(cfg, run):
         lines.append(f"  note     {note}")
     return "\n".join(lines)

@@ -13,6 +13,11 @@ def relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
 
 
+def quoted(path: Path | str) -> str:
+    """A path in single quotes as a shell reads it, whatever its own name holds."""
+    return "'" + str(path).replace("'", "'\"'\"'") + "'"
+
+
 def config_dir() -> Path:
     """Folder of the YAML files: inside an installed wheel, or at the top of a checkout."""
     packaged = PACKAGE / "configs"

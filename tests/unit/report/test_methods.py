@@ -3,6 +3,9 @@
 import shlex
 from pathlib import Path
 
+from gan_lab.report.page import page
+from gan_lab.report.terminal import lines
+from gan_lab.report.write import picture_strips
 from tests.helpers.reports import make_three, report_on
 from tests.helpers.synthetic import draws, make_run, metric
 
@@ -45,6 +48,22 @@ def test_commands_repeat_a_run_as_it_was_typed(study: Path) -> None:
     assert not runs["relu"]["exact"]
     rebuilt = shlex.split(runs["relu"]["command"])
     assert {"activation=relu", "dataset=digits", "seeds=5", "steps=2000"} <= set(rebuilt)
+
+
+def test_commands_from_runs_of_another_machine_are_marked_beside_them(study: Path) -> None:
+    make_run(study, "elu", [1.0] * 5)
+    make_run(study, "relu", [2.0] * 5, state="failed", step=10)
+    report = report_on(study)
+    assert report["verdict"]["commands"]
+    assert report["origin"] == ""
+    assert 'class="origin"' not in page(report, {}, picture_strips(report))
+    make_run(study, "tanh", [1.0] * 5, facts={"host": "elsewhere"})
+    report = report_on(study)
+    assert "another machine ('elsewhere')" in report["origin"]
+    printed = list(lines(report))
+    index = next(number for number, line in enumerate(printed) if line.startswith("complete it with: "))
+    assert report["origin"] in printed[index : index + 2]
+    assert page(report, {}, picture_strips(report)).count('class="origin"') >= 2
 
 
 def test_fresh_seeds_cover_all_settings_in_one_sweep(study: Path) -> None:

@@ -156,6 +156,7 @@ def test_the_csv_is_tidy_one_line_per_run_seed_and_metric(study: Path, tmp_path:
 def test_nothing_in_the_csv_is_a_formula(study: Path) -> None:
     make_run(study, '=HYPERLINK("http://x")', [-2.0] * 2, name="+1")
     make_run(study, "@SUM(1)", [2.0] * 2, name="-2")
+    make_run(study, "\uff1dSUM(1)", [2.0] * 2, name="@3")
     text = to_csv(results_rows(study_runs(read_runs(study).runs)))
     for row in csv.DictReader(io.StringIO(text)):
         assert row["activation"].startswith("'")
