@@ -34,6 +34,7 @@ from gan_lab.datasets.decode import (
 )
 from gan_lab.datasets.files import FolderListing, absolute, stamp_files
 from gan_lab.utils.errors import DataError
+from gan_lab.utils.progress import progress_bar
 from gan_lab.utils.text import plural, truncate
 
 _log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def _write_images(
     shape = (decoder.channels, decoder.size, decoder.size)
     start = _write_header(images, (len(files), *shape))
     waiting: list[int] = []
-    progress = tqdm(_decoded(files, decoder), "decoding", len(files), disable=None)
+    progress = progress_bar("decoding", _decoded(files, decoder), total=len(files), unit="file")
     for file, result in zip(files, progress, strict=True):
         name = file.relative_to(source)
         if isinstance(result, UnreadableNow):

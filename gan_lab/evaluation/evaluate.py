@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
 from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset
@@ -22,6 +21,7 @@ from gan_lab.utils.checks import check_choice
 from gan_lab.utils.devices import computing_on
 from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.paths import config_dir
+from gan_lab.utils.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def evaluate_study(
     results: list[EvalResult] = []
     errors = list(study.damaged.values())
     total = sum(len(run.seeds) for run in study.runs)
-    with computing_on(device), tqdm(total=total, unit="seed", disable=None, dynamic_ncols=True) as bar:
+    with computing_on(device), progress_bar("evaluating", total=total, unit="seed") as bar:
         for run in study.runs:
             try:
                 trained = open_run(run, trust)

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from tqdm import tqdm
 from gan_lab.sweeps.workers import STOP, StoppableTask
 from gan_lab.utils.errors import RunFailedError, summarize_exception
 from gan_lab.utils.terminal import safe_terminal
+from gan_lab.utils.text import format_duration
 
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 2.0
@@ -119,19 +121,29 @@ def run_jobs(
     minutes: float | None,
 ) -> list[JobReturn]:
     """Run all jobs in a worker, a fresh one after each that dies; return what came of each."""
-    returns = []
+    returns: list[JobReturn] = []
     name = task.task.__module__, getattr(task.task, "__qualname__", "")
+    begun = time.monotonic()
     with _one_worker_at_a_time() as workers:
         for number, overrides in enumerate(job_overrides, first):
             job_config = _job_config(context, config, overrides, number)
             folder = Path(job_config.hydra.sweep.dir) / job_config.hydra.sweep.subdir
             singletons = Singleton.get_state()
             job = Job(name, task.folder, context, config, list(overrides), number, singletons)
+            if len(job_overrides) > 1:
+                where = _where(len(returns), len(job_overrides), time.monotonic() - begun)
+                print(where, file=sys.stderr, flush=True)
             returns.append(workers.alive().run(job, Stalled(folder, minutes)))
             if (task.folder / STOP).exists():
                 break
     stopped = [_failed("stopped before it began") for _ in range(len(job_overrides) - len(returns))]
     return returns + stopped
+
+
+def _where(done: int, jobs: int, seconds: float) -> str:
+    """Say "run 3 of 14, about 12 min left" of a sweep of which ``done`` runs took so many seconds."""
+    left = f", about {format_duration(seconds / done * (jobs - done))} left" if done else ""
+    return f"run {done + 1} of {jobs}{left}"
 
 
 class _Workers:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from gan_lab.evaluation import FeatureBatch
 from gan_lab.evaluation.evaluator import CHUNK, Evaluator, Scores, evaluation_digest
@@ -26,6 +25,7 @@ from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
+from gan_lab.utils.progress import annotate, progress_bar
 from gan_lab.utils.seeding import seeded, stream
 from gan_lab.utils.signals import StopRequest
 
@@ -71,14 +71,7 @@ class Recorder:
         self._seconds_before = status.seconds
         self._begun = self._last_log = time.monotonic()
         self._last_log_step = status.step
-        self._bar = tqdm(
-            total=status.steps,
-            initial=status.step,
-            unit="step",
-            disable=None,  # shown only on a terminal
-            dynamic_ncols=True,
-            file=sys.stderr,
-        )
+        self._bar = progress_bar(folder.name, total=status.steps, initial=status.step, unit="step")
 
     def _last_scores(self) -> tuple[dict[int, Scores], int]:
         """Read the last scores: a run may have been stopped between its last step and its end."""
@@ -125,9 +118,7 @@ class Recorder:
             self.logs[seed].log_scalars(step, row)
             self.logs[seed].log_speed(step, speed)
         mean = {n: sum(row[n] for row in table) / len(table) for n in table[0]}
-        self._bar.set_postfix_str(
-            f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}", refresh=False
-        )
+        annotate(self._bar, f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}")
 
     def samples(self, step: int, engine: Engine) -> None:
         latent = torch.stack(
