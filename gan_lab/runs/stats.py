@@ -74,10 +74,10 @@ def _truncate_after(path: Path, step: int) -> None:
 
 
 def _step_of(line: str) -> float:
-    """Return the step of a line; infinity for a corrupt one, as a power loss leaves it."""
+    """Return the step of a line; infinity for a corrupt one, as a power loss or a stranger leaves it."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
+        return int(_parse(line)["step"])
+    except ValueError:
         return math.inf
 
 
