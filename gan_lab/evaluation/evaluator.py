@@ -17,7 +17,7 @@ from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.features import Extractor
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
 from gan_lab.runs.naming import hash_keys
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded, stream
 
 CHUNK = 256  # samples that are generated, and looked at, together
@@ -61,9 +61,9 @@ class Evaluator:
         self._real = FeatureBatch.concatenate(self._extract_real(real_data, order[: self.count]))
         reasons = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}
         self.skipped_metrics = {name: why for name, why in reasons.items() if why is not None}
-        self.metrics = [metric for name, metric in metrics.items() if name not in self.skipped_metrics]
+        self.metrics = {name: metric for name, metric in metrics.items() if name not in self.skipped_metrics}
         self.score_specs: dict[str, ScoreSpec] = {
-            n: s for metric in self.metrics for n, s in metric.score_specs.items()
+            n: s for metric in self.metrics.values() for n, s in metric.score_specs.items()
         }
         if not self.metrics:
             raise ConfigurationError(
@@ -75,9 +75,10 @@ class Evaluator:
                 f"report.primary must be null or one of {', '.join(self.score_specs)} for these data, "
                 f"got {primary!r}"
             )
-        self.primary = primary or next(iter(self.score_specs))
         draws = [draw for draw in torch.split(training, self.count)[:_REAL_DRAWS] if len(draw) == self.count]
         self.real_data_draws = [self.score(self._extract_real(data, draw)) for draw in draws]
+        defined = (name for name, score in self.real_data_scores.items() if score is not None)
+        self.primary = primary or next(defined, next(iter(self.score_specs)))
 
     @property
     def real_data_scores(self) -> Scores:
@@ -88,15 +89,24 @@ class Evaluator:
             means[name] = sum(draws) / len(draws) if len(draws) == len(self.real_data_draws) else None
         return means
 
-    def __call__(self, generate: Callable[[Tensor], Tensor], seed: int) -> Scores:
-        """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed."""
+    def __call__(
+        self,
+        generate: Callable[[Tensor], Tensor],
+        seed: int,
+        on_failure: Callable[[str, BaseException], None] | None = None,
+    ) -> Scores:
+        """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed.
+
+        A metric that fails is passed to ``on_failure`` with its name, and its scores are left out; without
+        ``on_failure`` it raises `ConfigurationError`.
+        """
         latents = self.latents(seed).to(self.data.device)
         parts = []
         for chunk, z in enumerate(torch.split(latents, CHUNK)):
             with seeded(seed, "generate/evaluation", chunk, self.data.device):
                 samples = generate(z)
             parts.append(self.extract(samples))
-        return self.score(parts)
+        return self.score(parts, on_failure)
 
     def latents(self, seed: int) -> Tensor:
         """Draw the noise (count, L) that a seed's generator is measured on, the same at every call."""
@@ -106,22 +116,34 @@ class Evaluator:
         """Extract what metrics see of generated samples (n, *shape)."""
         return self._extract(self.data.quantize(samples.float()))
 
-    def score(self, parts: Sequence[FeatureBatch]) -> Scores:
-        """Apply every metric to the parts together; all scores are None if a sample is not finite."""
+    def score(
+        self,
+        parts: Sequence[FeatureBatch],
+        on_failure: Callable[[str, BaseException], None] | None = None,
+    ) -> Scores:
+        """Apply every metric to the parts together; all scores are None if a sample is not finite.
+
+        Each metric draws on a stream of its own, so the choice of others does not change its scores.
+        """
         fake = FeatureBatch.concatenate(parts)
         if not fake.finite:
             return dict.fromkeys(self.score_specs)
         scores: Scores = {}
-        with seeded(0, "metrics"):
-            for metric in self.metrics:
-                scores |= metric(fake, self._real)
-        return {n: v if v is not None and math.isfinite(v) else None for n, v in scores.items()}
+        for name, metric in self.metrics.items():
+            try:
+                with seeded(0, f"metrics/{name}"):
+                    scores |= _checked_scores(metric, fake, self._real)
+            except (Exception, SystemExit) as error:  # of a metric that anybody may have written
+                if on_failure is None:
+                    raise ConfigurationError(f"metric.{name} fails: {summarize_exception(error)}") from error
+                on_failure(name, error)
+        return scores
 
     def summarize(self, last: Scores | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Describe scores for ``results.json``: how they were made, and their values for one seed.
 
-        last: the final scores; None for a seed that has diverged, whose scores count as the worst. history:
-        lines of its log, for the best and the mean over training.
+        last: the final scores, without those that could not be measured; None for a seed that has diverged,
+        whose scores count as the worst. history: lines of its log, for the best and the mean over training.
         """
         return {
             "primary": self.primary,
@@ -147,6 +169,7 @@ class Evaluator:
                     "squared": spec.squared,
                 }
                 for name, spec in self.score_specs.items()
+                if last is None or name in last
             },
         }
 
@@ -157,6 +180,19 @@ class Evaluator:
 
     def _extract_real(self, data: Dataset, rows: Tensor) -> list[FeatureBatch]:
         return [self._extract(data.batch(part)) for part in torch.split(rows, CHUNK)]
+
+
+def _checked_scores(metric: Metric, fake: FeatureBatch, real: FeatureBatch) -> Scores:
+    """Apply a metric; raise `ValueError` for scores that it does not declare and for features it changes."""
+    tensors = [t for batch in (fake, real) for t in (batch.features, batch.logits) if t is not None]
+    versions = [tensor._version for tensor in tensors]
+    scores = metric(fake, real)
+    if [tensor._version for tensor in tensors] != versions:
+        raise ValueError("it changes the features that it is given, which other metrics read too")
+    if scores.keys() != metric.score_specs.keys():
+        declared = ", ".join(metric.score_specs)
+        raise ValueError(f"it returns {', '.join(scores)}, and its score_specs declare {declared}")
+    return {n: float(v) if v is not None and math.isfinite(v) else None for n, v in scores.items()}
 
 
 def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,28 @@ from gan_lab.utils.signals import StopRequest
 _log = logging.getLogger(__name__)
 
 
-def score_seeds(evaluator: Evaluator, engine: Engine) -> list[Scores]:
-    """Score every seed's generator; all of them generate each part of their samples together."""
+def score_seeds(
+    evaluator: Evaluator, engine: Engine, on_failure: Callable[[str, BaseException], None] | None = None
+) -> list[Scores]:
+    """Score every seed's generator; all of them generate each part of their samples together.
+
+    ``on_failure``: see `Evaluator`.
+    """
     latents = torch.stack([evaluator.latents(seed) for seed in engine.seeds])
     parts: list[list[FeatureBatch]] = [[] for _ in engine.seeds]
     for chunk, z in enumerate(torch.split(latents, CHUNK, dim=1)):
         samples = engine.generate(z.to(engine.config.device), "evaluation", chunk)
         for seed_parts, seed_samples in zip(parts, samples, strict=True):
             seed_parts.append(evaluator.extract(seed_samples))
-    return [evaluator.score(seed_parts) for seed_parts in parts]
+    return [evaluator.score(seed_parts, on_failure) for seed_parts in parts]
+
+
+def _checked_diagnostics(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Return a diagnostic's scalars as floats; raise `ValueError` for a tag that belongs to others."""
+    foreign = [tag for tag in scalars if not tag.startswith("diagnostics/")]
+    if foreign:
+        raise ValueError(f"its tags must begin with diagnostics/, got {foreign[0]}")
+    return {tag: float(value) for tag, value in scalars.items()}
 
 
 class Recorder:
@@ -77,11 +90,12 @@ class Recorder:
         """Read the last scores: a run may have been stopped between its last step and its end."""
         if self.evaluator is None:
             return {}, -1
-        names, last_scores, step = list(self.evaluator.score_specs), {}, -1
+        tags = {f"metrics/{name}": name for name in self.evaluator.score_specs}
+        last_scores, step = {}, -1
         for seed, log in self.logs.items():
-            lines = [line for line in self._stats(log.folder) if all(f"metrics/{n}" in line for n in names)]
+            lines = [line for line in self._stats(log.folder) if not tags.keys().isdisjoint(line)]
             if lines and seed not in self.status.diverged:
-                last_scores[seed] = {name: lines[-1][f"metrics/{name}"] for name in names}
+                last_scores[seed] = {name: lines[-1][tag] for tag, name in tags.items() if tag in lines[-1]}
                 step = lines[-1]["step"]
         return last_scores, step
 
@@ -138,7 +152,11 @@ class Recorder:
         if self.evaluator is None:
             return
         with self._timed("metric_seconds"), self._observing("metrics", step):
-            per_seed = score_seeds(self.evaluator, engine)
+            per_seed = score_seeds(
+                self.evaluator,
+                engine,
+                on_failure=lambda name, error: self._not_measured(f"metric {name}", step, error),
+            )
             for seed, scores in zip(engine.seeds, per_seed, strict=True):
                 self.logs[seed].log_scalars(
                     step, {f"metrics/{name}": value for name, value in scores.items()}
@@ -157,7 +175,7 @@ class Recorder:
                     result = self.probe.run(engine.state(index))
                     for name, diagnostic in self.diagnostics_by_name.items():
                         with self._observing(f"diagnostic {name}", step):
-                            self.logs[seed].log_scalars(step, diagnostic(result))
+                            self.logs[seed].log_scalars(step, _checked_diagnostics(diagnostic(result)))
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -175,12 +193,15 @@ class Recorder:
             yield
         except OSError:
             raise
-        except Exception as error:
-            reason = f"{what} not measured at step {step}: {summarize_exception(error)}"
-            _log.info("%s", reason, exc_info=True)
-            if what not in self._failed_observers:
-                self._failed_observers.add(what)
-                self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
+        except (Exception, SystemExit) as error:  # a diagnostic may be anybody's
+            self._not_measured(what, step, error)
+
+    def _not_measured(self, what: str, step: int, error: BaseException) -> None:
+        reason = f"{what} not measured at step {step}: {summarize_exception(error)}"
+        _log.info("%s", reason, exc_info=error)
+        if what not in self._failed_observers:
+            self._failed_observers.add(what)
+            self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
     def diverged(self, step: int, last_finite: TrainState) -> None:
         seed = last_finite.seed

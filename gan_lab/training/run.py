@@ -222,7 +222,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
         except GanLabError as error:
             _log.info("refused: %s", error)
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # what is built may be anybody's
             _log.info("failed", exc_info=True)
             reason = describe_failure(error, cfg, folder)
             raise RunFailedError(f"{reason} (full log: {relative(folder / LOG)})") from error

@@ -14,7 +14,7 @@ from gan_lab.datasets.base import Images
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator, evaluation_digest
 from gan_lab.evaluation.features.base import Raw
-from gan_lab.evaluation.metrics.base import Metric
+from gan_lab.evaluation.metrics.base import FeatureBatch, Metric
 from gan_lab.evaluation.metrics.distances import SlicedWasserstein
 from gan_lab.evaluation.metrics.prdc import PRDC
 from gan_lab.runs.folder import seed_folder
@@ -302,3 +302,40 @@ def test_scores_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> N
     whole, parts = scores(100), scores(7)
     for name, value in whole.items():
         assert parts[name] == pytest.approx(value, rel=1e-3, abs=1e-6), name
+
+
+def test_a_metric_that_changes_what_others_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = SlicedWasserstein.__call__
+
+    def clears(self: SlicedWasserstein, fake: FeatureBatch, real: FeatureBatch) -> dict[str, float | None]:
+        scores = original(self, fake, real)
+        fake.features.zero_()
+        return scores
+
+    monkeypatch.setattr(SlicedWasserstein, "__call__", clears)
+    with pytest.raises(ConfigurationError, match="it changes the features that it is given"):
+        assembled(*TINY_POINTS, "metrics.every=1", "metrics.samples=40")
+
+
+def test_scores_that_are_not_declared_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SlicedWasserstein, "__call__", lambda *_: {"other": 1.0})
+    with pytest.raises(ConfigurationError, match="it returns other, and its score_specs declare sliced_wass"):
+        assembled(*TINY_POINTS, "metrics.every=1", "metrics.samples=40")
+
+
+def test_the_choice_of_other_metrics_changes_no_score() -> None:
+    words = (*TINY_POINTS, "metrics.every=1", "metrics.samples=40")
+    together = assembled(*words, "metric=[kid,sliced_wasserstein]").evaluator
+    alone = assembled(*words, "metric=[sliced_wasserstein]").evaluator
+    assert together is not None
+    assert alone is not None
+    name = "sliced_wasserstein"
+    assert [s[name] for s in together.real_data_draws] == [s[name] for s in alone.real_data_draws]
+
+
+def test_a_score_that_is_never_defined_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SlicedWasserstein, "__call__", lambda *_: {"sliced_wasserstein": float("nan")})
+    words = (*TINY_POINTS, "metrics.every=1", "metrics.samples=40", "metric=[sliced_wasserstein,modes]")
+    evaluator = assembled(*words).evaluator
+    assert evaluator is not None
+    assert evaluator.primary == "mode_js"

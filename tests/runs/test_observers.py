@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gan_lab import load
+from gan_lab.evaluation import SlicedWasserstein, UnitHealth
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
 from gan_lab.training import recorder
@@ -58,6 +59,45 @@ def test_metrics_that_fail_once_cost_one_line(
     assert measured == [0, 4]
     assert "metrics not measured at step 2: ValueError: no number today" in capsys.readouterr().err
     assert "Traceback" in (run.folder / "train.log").read_text()
+
+
+def test_a_metric_that_fails_late_costs_its_own_scores_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original, calls = SlicedWasserstein.__call__, 0
+
+    def breaks(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 2:  # a draw of real data, and step 0
+            raise SystemExit(7)
+        return original(*arguments)
+
+    monkeypatch.setattr(SlicedWasserstein, "__call__", breaks)
+    run = train([*TINY_POINTS, *FEW])
+    assert state(run.folder) == ("finished", 4)
+    lines = {line["step"]: line for line in read_stats(run.folder / "seed_0")}
+    assert all("metrics/mode_js" in lines[step] for step in (0, 2, 4))
+    assert [step for step in (0, 2, 4) if "metrics/sliced_wasserstein" in lines[step]] == [0]
+    assert "metric sliced_wasserstein not measured at step 2: SystemExit: 7" in capsys.readouterr().err
+    results = json.loads((run.folder / "seed_0/results.json").read_text())
+    assert results["metrics"]["mode_js"]["last"] == lines[4]["metrics/mode_js"]
+    assert "sliced_wasserstein" not in results["metrics"]
+
+
+def test_a_metric_that_fails_on_real_data_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SlicedWasserstein, "__call__", failing)
+    with pytest.raises(ConfigurationError, match=r"^metric\.sliced_wasserstein fails: .*no number today"):
+        train([*TINY_POINTS, *FEW])
+
+
+def test_a_diagnostic_writes_under_its_own_tags_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UnitHealth, "__call__", lambda *_: {"diagnostics/x": 1.0, "loss/generator": 1e9})
+    run = train([*TINY_POINTS, *FEW])
+    lines = read_stats(run.folder / "seed_0")
+    assert all(line.get("loss/generator", 0.0) < 1e3 and "diagnostics/x" not in line for line in lines)
+    log = (run.folder / "train.log").read_text()
+    assert "diagnostic units not measured at step 0: ValueError: its tags must begin with diagnostics/" in log
 
 
 def test_pictures_that_cannot_be_drawn_do_not_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
