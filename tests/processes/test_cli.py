@@ -96,7 +96,7 @@ def test_version_and_unknown_command(run_cli: Cli) -> None:
     assert re.match(r"gan-lab, version \d", run_cli("--version")[1]) or "version" in run_cli("--version")[1]
     code, _, err = run_cli("trian")
     assert code == 2
-    assert "No such command 'trian'" in err
+    assert "there is no command 'trian', did you mean 'train'" in err
 
 
 @pytest.mark.parametrize(
