@@ -57,7 +57,8 @@ def parse(words: Sequence[str]) -> list[ActivationQuery]:
 
 def available(folder: Path | None) -> list[str]:
     """Return the names of all activations; ``folder`` is what ``--config-dir`` names."""
-    return sorted({path.stem for group in _groups(folder) for path in group.glob("*.yaml")})
+    names = {path.stem for group in _groups(folder) for path in group.glob("*.yaml")}
+    return sorted(names - {"as_written"})  # which is no function
 
 
 def shadowed_files(name: str, folder: Path | None) -> list[Path]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "ls": "List studies and runs.",
     "prune": "Free disk space: old checkpoints, runs put aside, caches.",
     "activations": "Describe activations as functions, and time them on this machine.",
+    "inspect": "List the activations in the networks of a configuration, without training.",
     "completion": "Print the script that completes commands and overrides in bash or zsh.",
 }
 

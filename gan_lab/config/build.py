@@ -1,7 +1,10 @@
 """From a composed configuration to objects: instantiation, and errors that name the key."""
 
 import logging
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from gan_lab.config.activations import ActivationFactory, activation_factory, activation_nodes
 from gan_lab.config.errors import describe_error
 from gan_lab.config.schema import value_of
 from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
@@ -28,19 +32,44 @@ def build(cfg: DictConfig, key: str, **given: Any) -> Any:
     An ``activation`` inside the node becomes a factory: every site of a network makes its own instance.
     What goes wrong is said in one sentence that starts with the key.
     """
+    arguments = _arguments(cfg, key)
+    with _described_errors(key):
+        for parent, name in activation_nodes(arguments):
+            parent[name] = activation_factory(parent[name])
+        return instantiate(arguments, _convert_="all", **given)
+
+
+def _arguments(cfg: DictConfig, key: str) -> dict[str, Any]:
+    """The plain values of the node ``key``, which must name what to build."""
     node = value_of(cfg, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise ConfigurationError(f"{key} must hold a _target_, got {node!r}")
     try:
         arguments = OmegaConf.to_container(node, resolve=True)
-        assert isinstance(arguments, dict)
-        if isinstance(arguments.get("activation"), dict):
-            arguments["activation"]["_partial_"] = True
-        return instantiate(arguments, _convert_="all", **given)
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(f"{key}: {describe_error(error)}") from error
+    assert isinstance(arguments, dict)
+    return {str(name): value for name, value in arguments.items()}
+
+
+@contextmanager
+def _described_errors(key: str) -> Iterator[None]:
+    """Raise one sentence that starts with the key for whatever goes wrong when a node is built."""
+    try:
+        yield
     except InstantiationException as error:
         raise _described(key, error) from error
     except OmegaConfBaseException as error:
         raise ConfigurationError(f"{key}: {describe_error(error)}") from error
+    except GanLabError as error:
+        if str(error).startswith(key):
+            raise
+        raise type(error)(f"{key}: {error}") from error
+    except SystemExit as error:
+        raise ConfigurationError(
+            f"{key}: a module that it names ends the program when it is imported, as a script does: move "
+            "what is needed to a module of its own"
+        ) from error
 
 
 def build_or_default(cfg: DictConfig, key: str, default: Any) -> Any:
@@ -81,7 +110,16 @@ def bytes_of(network: nn.Module | None) -> int:
 
 def build_activation(cfg: DictConfig, key: str) -> nn.Module:
     """An instance of the activation ``key``, tried on a few numbers: it must keep their shape."""
-    activation: nn.Module = build(cfg, key)
+    arguments = _arguments(cfg, key)
+    with _described_errors(key):
+        factory = activation_factory(arguments)
+        arguments.pop("per", None)
+        made = isinstance(factory, ActivationFactory)
+        activation: nn.Module = factory(1) if made else instantiate(arguments, _convert_="all")
+    if isinstance(factory, ActivationFactory) and factory.takes_features:
+        return activation
+    if getattr(activation, "is_function", True) is False:  # a stand-in, which is applied to nothing
+        return activation
     probe = torch.linspace(-3, 3, 8).view(2, 4)
     try:
         with seeded(0, "tried activation"):
@@ -105,6 +143,21 @@ def _described(key: str, error: InstantiationException) -> GanLabError:
         return ConfigurationError(f"{key}: {describe_error(error)}")
     problem = describe_error(error).split(", set env var")[0]
     reason = summarize_exception(cause, bare=True)
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        target, missing = _target_of(problem), cause.name.partition(".")[0]
+        if missing == target.partition(".")[0]:
+            return ConfigurationError(
+                f"{key}: {reason} for {target}: it was looked for in {Path.cwd()} and on PYTHONPATH "
+                "(PYTHONPATH=FOLDER gan-lab ... adds a folder)"
+            )
+        if target:
+            return ConfigurationError(f"{key}: {target} needs the package {missing}, which is not installed")
     # Hydra's first line says what went wrong unless the call itself failed: then it only says where.
     called = problem.startswith("Error in call") or problem == reason
     return ConfigurationError(f"{key}: {reason if called else f'{problem}: {reason}'}")
+
+
+def _target_of(problem: str) -> str:
+    """Return the dotted name that Hydra's sentence says it looked for; empty if it says none."""
+    match = re.search(r"locating target '([^']+)'|import module '([^']+)'|Error loading '([^']+)'", problem)
+    return next(filter(None, match.groups()), "") if match else ""

@@ -76,7 +76,8 @@ def settings() -> frozenset[str]:
     for name, option in groups().items():
         for path in (config_dir() / option.partition("@")[0]).glob("*.yaml"):
             if name != "experiment":
-                keys.update(_keys(_read(f"{path.parent.name}/{path.stem}"), name))
+                whole = path.read_text(encoding="utf-8").startswith("# @package _global_")
+                keys.update(_keys(_read(f"{path.parent.name}/{path.stem}"), "" if whole else name))
     return frozenset(keys)
 
 

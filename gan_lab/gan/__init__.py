@@ -4,7 +4,7 @@ Nothing here knows of configuration, files or seeds. The names below are public:
 ``config.yaml`` of every run name them as ``_target_``, so they stay, wherever the code behind them moves.
 """
 
-from gan_lab.gan.activations import ShiftedSoftplus, Snake
+from gan_lab.gan.activations import AsWritten, ShiftedSoftplus, Snake
 from gan_lab.gan.augmentations import DiffAugment, Flip
 from gan_lab.gan.initialization import (
     init_dcgan,
@@ -12,9 +12,11 @@ from gan_lab.gan.initialization import (
     init_kaiming,
     init_matched,
     init_orthogonal,
+    init_own,
 )
 from gan_lab.gan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_lab.gan.models.mlp import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
+from gan_lab.gan.models.own import OwnDiscriminator, OwnGenerator
 from gan_lab.gan.models.resnet import ResNetDiscriminator, ResNetGenerator
 from gan_lab.gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty
@@ -22,6 +24,7 @@ from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty
 __all__ = [
     "R1",
     "R1R2",
+    "AsWritten",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DiffAugment",
@@ -34,6 +37,8 @@ __all__ = [
     "MaxoutDiscriminator",
     "Minimax",
     "NonSaturating",
+    "OwnDiscriminator",
+    "OwnGenerator",
     "Relativistic",
     "ResNetDiscriminator",
     "ResNetGenerator",
@@ -45,4 +50,5 @@ __all__ = [
     "init_kaiming",
     "init_matched",
     "init_orthogonal",
+    "init_own",
 ]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gan_lab.utils.checks import check_number
+from gan_lab.utils.errors import ConfigurationError
 
 
 class Snake(nn.Module):
@@ -42,6 +43,23 @@ class ShiftedSoftplus(nn.Module):
         return softplus(2 * x + 2) / 2 - 1
 
 
+class AsWritten(nn.Module):
+    """Stands for whatever a network that gan-lab did not write has in each place."""
+
+    is_function = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise ConfigurationError(
+            "activation=as_written is for networks of your own, which have activations already (model=own)"
+        )
+
+
 def activation_sites(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """List a network's hidden activations: (name, module) of every attribute called ``activation``."""
+    """List a network's hidden activations: (name, module) of every attribute called ``activation``.
+
+    A network of the user's own knows its ``sites`` itself, by the user's names.
+    """
+    sites = getattr(network, "sites", None)
+    if callable(sites):
+        return list(sites().items())
     return [(n, m) for n, m in network.named_modules() if n.rsplit(".", 1)[-1] == "activation"]

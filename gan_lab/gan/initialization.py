@@ -23,6 +23,10 @@ from gan_lab.utils.errors import ConfigurationError
 Init = Callable[[nn.Module, Tensor, bool], object]
 
 
+def init_own(network: nn.Module, activation: nn.Module | None) -> None:
+    """Leave weights as the network's own code has drawn them."""
+
+
 def init_dcgan(network: nn.Module, activation: nn.Module | None, std: float = 0.02) -> None:
     """Draw weights from N(0, std²), normalization scales from N(1, std²) (Radford et al. 2015, section 4)."""
     std = check_number("std", std, above=0)

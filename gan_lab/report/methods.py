@@ -31,6 +31,10 @@ def methods_table(entries: Sequence[Entry], metric: PrimaryMetric) -> list[tuple
     lines = [
         ("data set", choice("dataset")),
         ("model", choice("model")),
+        *(
+            (f"{player}'s sites", _various([run.status.sites.get(player, "") for run in runs]))
+            for player in PLAYERS
+        ),
         ("steps", key("steps")),
         ("batch size", key("batch_size")),
         ("seeds", _various([seed_span(run.status.seeds).partition(" ")[2] for run in runs])),

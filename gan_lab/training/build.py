@@ -1,18 +1,22 @@
 """From a configuration to what a run trains: data, losses, networks, engine, batches and observers."""
 
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build, build_activation, build_network, build_or_default
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
+from gan_lab.gan.activations import AsWritten
 from gan_lab.gan.augmentations import NoAugmentation
+from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.regularizers import NoPenalty
 from gan_lab.gan.steps import GAN, PLAYERS, GANLoss
 from gan_lab.runs.status import Status
@@ -23,6 +27,8 @@ from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import seeded
 
 _log = logging.getLogger(__name__)
+
+OWN_TARGETS = ("gan_lab.gan.OwnGenerator", "gan_lab.gan.OwnDiscriminator")
 
 
 @dataclass
@@ -78,7 +84,11 @@ def build_components(cfg: DictConfig, device: torch.device) -> Components:
         build_or_default(cfg, "regularizer", NoPenalty()),
         build_or_default(cfg, "augmentation", NoAugmentation()),
     )
-    gan, gains = init_gan(cfg, data.shape, cfg.seed)
+    gan, gains = build_gan(cfg, data.shape)
+    for player in PLAYERS:
+        network = gan.get_submodule(player)
+        if isinstance(network, OwnNetwork):
+            _log.warning("%s: %s", player, network.summary())
     return Components(data, loss, gan, gains, device)
 
 
@@ -170,6 +180,13 @@ def _build_diagnostics(
     return probe, {str(name): build(cfg, f"diagnostic.{name}") for name in cfg.diagnostic}
 
 
+def build_gan(cfg: DictConfig, shape: tuple[int, ...]) -> tuple[GAN, dict[str, float]]:
+    """Initialize the first seed's networks as `init_gan` does; the user's own may lie in the current folder."""
+    if any(is_own(cfg, player) for player in PLAYERS):
+        find_modules_here()
+    return init_gan(cfg, shape, cfg.seed)
+
+
 def init_gan(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[GAN, dict[str, float]]:
     """Initialize one seed's networks from its own streams, on the CPU: the same on every device.
 
@@ -179,16 +196,34 @@ def init_gan(cfg: DictConfig, shape: tuple[int, ...], seed: int) -> tuple[GAN, d
     networks: dict[str, nn.Module] = {}
     gains: dict[str, float] = {}
     for player in PLAYERS:
-        activation = build_activation(cfg, config_key_for(cfg, "activation", player))
+        activation: nn.Module | None = build_activation(cfg, config_key_for(cfg, "activation", player))
+        if isinstance(activation, AsWritten):
+            _refuse_as_written(cfg, player)
+            activation = None
         # A stream is its name: this spelling is part of every initial weight ever drawn.
         with seeded(seed, f"initialisation/{player}"):
             network = build_network(cfg, f"model.{player}", shape)
             gain = initialize(network, activation)
-        _compute_out_of_place(network, player)
+        if not isinstance(network, OwnNetwork):
+            _compute_out_of_place(network, player)
         networks[player] = network
         if gain is not None:
             gains[player] = gain
     return GAN(**networks), gains
+
+
+def _refuse_as_written(cfg: DictConfig, player: str) -> None:
+    if not is_own(cfg, player):
+        raise ConfigurationError(
+            f"activation=as_written is what networks of your own have already (model=own), and the {player} "
+            f"of this model has nothing but what is chosen: choose another activation"
+        )
+
+
+def find_modules_here() -> None:
+    """Let a model of the user's own come from the current folder, as with ``python``; in training only."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
 
 
 def _compute_out_of_place(network: nn.Module, player: str) -> None:
@@ -199,6 +234,11 @@ def _compute_out_of_place(network: nn.Module, player: str) -> None:
     if in_place:
         name = type(in_place[0]).__name__
         _log.warning("%s of the %s is computed out of place, with the same numbers", name, player)
+
+
+def is_own(cfg: DictConfig, player: str) -> bool:
+    """Whether a network is one of the user's own, in which gan-lab only swaps activations."""
+    return OmegaConf.select(cfg, f"model.{player}._target_") in OWN_TARGETS
 
 
 def config_key_for(cfg: DictConfig, group: str, player: str) -> str:

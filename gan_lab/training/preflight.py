@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_lab.config.build import build, bytes_of
+from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import PLAYERS, Batch, discriminator_loss, generator_loss
 from gan_lab.runs.status import Status
 from gan_lab.training.build import Components, Limits, build_engine_config, config_key_for
@@ -159,7 +160,9 @@ def dry_run(cfg: DictConfig, components: Components) -> DryRun:
             "generator_batch_size must be null or batch_size with a relativistic objective, which pairs real "
             f"with generated samples, got {cfg.generator_batch_size}"
         )
-    number = min(2 * packing, int(cfg.batch_size))
+    # Some networks compare samples in groups of four.
+    groups = 4 if isinstance(gan.discriminator, OwnNetwork) else 2
+    number = min(groups * packing, int(cfg.batch_size))
     parameter_names = {name for name, _ in gan.named_parameters()}
     output_bytes = 0
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.evaluator import evaluation_digest
+from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import PLAYERS
 from gan_lab.runs import checkpoints
 from gan_lab.runs.checkpoint_files import CHECKPOINTS
@@ -166,6 +167,11 @@ class OpenRun:
             data_fingerprint=experiment.data.fingerprint,
             data_samples=len(experiment.data),
             data_stamp=experiment.data.stamp or "",
+            sites={
+                player: network.summary()
+                for player in PLAYERS
+                if isinstance(network := experiment.engine_config.template.get_submodule(player), OwnNetwork)
+            },
         )
 
     @contextmanager

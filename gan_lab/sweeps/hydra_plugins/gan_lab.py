@@ -16,6 +16,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
 from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
@@ -61,15 +62,22 @@ class ResumableSweeper(BasicSweeper):
         overrides = [*self._parse_config(), *arguments]
         paths = [str(source.path) for source in loader.get_search_path().get_path()]
         folders = [Path(path.removeprefix("file://")) for path in paths if "pkg://" not in path]
-        [combinations] = self.split_arguments(
-            parser.parse_overrides(resolve_aliases(overrides, folders)), max_batch_size=None
-        )
+        parsed = parser.parse_overrides(resolve_aliases(overrides, folders))
+        [combinations] = self.split_arguments(parsed, max_batch_size=None)
 
         def begin(study: Path) -> None:
             study.mkdir(parents=True, exist_ok=True)
             atomic_write(study / "multirun.yaml", OmegaConf.to_yaml(config))  # through no link
 
         compose = SweepComposer(loader, config)
+        # "Every activation" of gan-lab's own networks does not include the one that only others have.
+        globs = [o.key_or_group for o in parsed if isinstance(o.value(), Glob)]
+        as_written = {f"{key}=as_written" for key in globs if key.partition("@")[0] == "activation"}
+        combinations = [
+            words
+            for words in combinations
+            if as_written.isdisjoint(words) or "reference" in compose(list(words)).model
+        ]
         failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
         if failures:
             sys.exit(1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
+from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import Batch, LossFn, Scalars
 from gan_lab.training.engines.base import Networks, SeedGroup, evaluating
 
@@ -33,7 +34,9 @@ class SingleSeed(SeedGroup):
 
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         self.gan.load_state_dict(networks[0])
-        if has_convolutions(self.gan):
+        # Networks that gan-lab did not write may call `view`, which wants the usual layout.
+        own = any(isinstance(module, OwnNetwork) for module in self.gan.children())
+        if has_convolutions(self.gan) and not own:
             self.gan.to(memory_format=torch.channels_last)
         return dict(self.gan.named_parameters()), dict(self.gan.named_buffers())
 
