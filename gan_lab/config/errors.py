@@ -78,7 +78,7 @@ def settings() -> frozenset[str]:
             if name != "experiment":
                 whole = path.read_text(encoding="utf-8").startswith("# @package _global_")
                 keys.update(_keys(_read(f"{path.parent.name}/{path.stem}"), "" if whole else name))
-    return frozenset(keys)
+    return frozenset(key for key in keys if not key.startswith("defaults"))
 
 
 def _defaults() -> list[str]:

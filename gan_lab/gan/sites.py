@@ -18,24 +18,31 @@ from torch.overrides import TorchFunctionMode
 
 # Names of torch's functions and methods; those with an underscore at the end work in place.
 SQUASHING = frozenset(("tanh", "sigmoid", "hardtanh", "hardsigmoid"))
-RECTIFIERS = frozenset(
-    (
-        "relu", "relu6", "leaky_relu", "rrelu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "hardswish", "softsign", "threshold", "hardshrink", "softshrink", "tanhshrink", "logsigmoid"
-    )
-)
+# fmt: off
+RECTIFIERS = frozenset((
+    "relu", "relu6", "leaky_relu", "rrelu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish",
+    "softplus", "hardswish", "softsign", "threshold", "hardshrink", "softshrink", "tanhshrink",
+    "logsigmoid"
+))
+# fmt: on
 KINDS = SQUASHING | RECTIFIERS
 MODULE = "module"  # the kind of a module that its user calls an activation
 # Behind one of these a number is no longer an activation's output.
-_LAYERS = frozenset(
-    (
-        "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "matmul", "mm", "bmm", "__matmul__", "__rmatmul__", "addmm", "baddbmm", "addbmm", "einsum", "embedding", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "scaled_dot_product_attention", "multi_head_attention_forward"
-    )
-)
-_RESHAPING = frozenset(
-    (
-        "view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "permute", "transpose", "movedim", "swapaxes", "contiguous", "clone", "float", "to", "type", "expand", "expand_as", "repeat", "interpolate"
-    )
-)
+# fmt: off
+_LAYERS = frozenset((
+    "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "matmul", "mm", "bmm", "__matmul__", "__rmatmul__", "addmm", "baddbmm",
+    "addbmm", "einsum", "embedding", "batch_norm", "layer_norm", "group_norm", "instance_norm",
+    "rms_norm", "scaled_dot_product_attention", "multi_head_attention_forward"
+))
+# fmt: on
+# fmt: off
+_RESHAPING = frozenset((
+    "view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "squeeze",
+    "unsqueeze", "permute", "transpose", "movedim", "swapaxes", "contiguous", "clone", "float", "to",
+    "type", "expand", "expand_as", "repeat", "interpolate"
+))
+# fmt: on
 _PRODUCTS = frozenset(("mul", "mul_", "multiply", "__mul__", "__rmul__", "__imul__", "lerp", "addcmul"))
 _BY_HAND = frozenset(("clamp", "clamp_", "clamp_min", "clamp_min_", "maximum", "where"))
 _TORCH = str(Path(torch.__file__).parent)

@@ -181,7 +181,7 @@ def _build_diagnostics(
 
 
 def build_gan(cfg: DictConfig, shape: tuple[int, ...]) -> tuple[GAN, dict[str, float]]:
-    """Initialize the first seed's networks as `init_gan` does; the user's own may lie in the current folder."""
+    """Initialize the first seed's networks; the user's own may lie in the current folder."""
     if any(is_own(cfg, player) for player in PLAYERS):
         find_modules_here()
     return init_gan(cfg, shape, cfg.seed)

@@ -34,7 +34,8 @@ def inspect(overrides: Sequence[str], folder: Path | None = None) -> Iterator[st
     gan, _ = build_gan(cfg, data.shape)
     for player in PLAYERS:
         network = gan.get_submodule(player)
-        yield f"{player}: {_title(network)}, activation {cfg[config_key_for(cfg, 'activation', player)]._target_}"
+        target = cfg[config_key_for(cfg, "activation", player)]._target_
+        yield f"{player}: {_title(network)}, activation {target}"
         yield from (f"  {line}" for line in format_table(_rows(network), left=(0, 1, 3, 4)))
         if isinstance(network, OwnNetwork):
             yield from (f"  note: {note}" for note in network.notes)
@@ -46,7 +47,7 @@ def _title(network: nn.Module) -> str:
 
 
 def _rows(network: nn.Module) -> list[tuple[str, ...]]:
-    rows = [("site", "activation", "input", "where", "what becomes of it")]
+    rows: list[tuple[str, ...]] = [("site", "activation", "input", "where", "what becomes of it")]
     if not isinstance(network, OwnNetwork):
         return rows + [(name, type(m).__name__, "", "", "chosen") for name, m in activation_sites(network)]
     for call in network.calls:

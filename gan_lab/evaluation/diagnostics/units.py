@@ -59,11 +59,12 @@ class UnitHealth(Diagnostic):
         """Return the scalars of one activation, on its device, and how many units it has."""
         slopes, h = _by_unit(record.derivatives().abs()), _by_unit(record.outputs())
         spread = (h - h.mean(dim=1, keepdim=True)).abs().mean(dim=1)
+        largest = max_derivative(record.module, len(h))
         numbers = {
             "dead": (slopes.amax(dim=1) < self.dead_below).float().mean(),
             "dormant": self._dormant(spread),
             "dormant_original": self._dormant(h.abs().mean(dim=1)),
-            "saturated": (slopes < self.saturated_below * max_derivative(record.module)).float().mean(),
+            "saturated": (slopes < self.saturated_below * largest).float().mean(),
             "mean": record.inputs.mean(),
             "spread": record.inputs.std(correction=0),
         }
@@ -76,9 +77,14 @@ class UnitHealth(Diagnostic):
         return (activity / (activity.mean() + EPS) <= self.tau).float().mean()
 
 
-def max_derivative(activation: nn.Module) -> float:
-    """Return max |f'| over [-20, 20], in double precision, of a function that works element by element."""
+def max_derivative(activation: nn.Module, width: int = 1) -> float:
+    """Return max |f'| over [-20, 20], in double precision, of a function that works element by element.
+
+    width: of units, for a function that has a parameter for each of them.
+    """
     x = torch.linspace(-20, 20, 4001, dtype=torch.float64, requires_grad=True)
+    if any(width == parameter.numel() > 1 for parameter in activation.parameters()):
+        x = x.detach()[:, None].expand(-1, width).requires_grad_()
     with torch.enable_grad():
         (slopes,) = torch.autograd.grad(deepcopy(activation).cpu().double()(x).sum(), x)
     largest = float(slopes.abs().max())

@@ -9,17 +9,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_lab.gan.activations import AsWritten
 from gan_lab.gan.models.layers import check_positive_int
-from gan_lab.gan.sites import MODULE, Call, kind_of, record
+from gan_lab.gan.sites import KINDS, MODULE, Call, record
 from gan_lab.gan.swapping import AsCalled, CallSites, Site, place, untie
 from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded
 from gan_lab.utils.text import plural
 
 Activation = Callable[..., nn.Module]
+# What torch computes for functions that are no operation of their own.
+_COMPOSED = {
+    "elu": ("selu", "celu"),
+    "hardtanh": ("relu6",),
+    "_prelu_kernel": ("prelu",),
+    "rrelu_with_noise": ("rrelu",),
+    "log_sigmoid_forward": ("logsigmoid",),
+}
 ROWS = 4  # samples of the pass that lists the sites: some layers compare samples in groups of four
 
 
@@ -179,9 +187,13 @@ class OwnNetwork(nn.Module):
         backward pass is not caught then; a module that was replaced is right there, too.
         """
         again = _Kinds()
+        entered: set[str] = set()
+        for call in (call for call in self.calls if call.kind == MODULE):
+            module = twin.get_submodule(call.path)
+            module.register_forward_pre_hook(lambda *_, path=call.path: entered.add(path))
         parameters = [p for p in twin.parameters() if p.requires_grad]
         if result.requires_grad and parameters:
-            with again:
+            with torch.enable_grad(), again:
                 torch.autograd.grad(result.sum(), parameters, allow_unused=True)
         paths = [call.path for call in self.calls]
         for call in self.calls:
@@ -195,7 +207,7 @@ class OwnNetwork(nn.Module):
                     f"autograd.Function, which has its own gradient: keep it ({self.key}.keep), or swap the "
                     f"module around it as a whole ({self.key}.swap)"
                 )
-            if call.kind in again.kinds or (call.kind == MODULE and again.kinds):
+            if call.kind in again.kinds or call.path in entered:
                 raise ConfigurationError(
                     f"{place_of_call} of {self.name} is computed a second time in the backward pass, as in a "
                     f"checkpoint, where it cannot be swapped: switch checkpoints off, or keep it "
@@ -383,17 +395,16 @@ class _Wave(nn.Module):
         return x.sin() + 0.1
 
 
-class _Kinds(TorchFunctionMode):
-    """Collects which activation functions are called."""
+class _Kinds(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Collects which activation functions are computed, also in a backward pass."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kinds: set[str] = set()
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kind = kind_of(func)
-        if kind is not None:
-            self.kinds.add(kind)
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.partition("::")[2].rstrip("_")
+        self.kinds.update({name} & KINDS, _COMPOSED.get(name, ()))
         return func(*args, **(kwargs or {}))
 
 

@@ -63,7 +63,7 @@ def answer(typed: str) -> str:
         ("activation.elu", "gan-lab train activation=elu"),
         ("activation/elu.yaml", "gan-lab train activation=elu"),
         ("activation=elu.yaml", "gan-lab train activation=elu"),
-        ("activation", "gan-lab train activation=...; choose from celu, elu"),
+        ("activation", "gan-lab train activation=...; choose from as_written, celu, elu"),
         ("elu", "gan-lab train activation=elu"),
         ("swish steps=10", "gan-lab train activation=silu steps=10"),
         ("relu,elu", "gan-lab train -m activation=relu,elu"),

@@ -33,7 +33,10 @@ def sentence(*overrides: str) -> str:
     ("override", "expected"),
     [
         # entries of groups
-        ("activation=gelu2", "no activation named 'gelu2', did you mean 'gelu'?; choose from celu, elu, "),
+        (
+            "activation=gelu2",
+            "no activation named 'gelu2', did you mean 'gelu'?; choose from as_written, celu, elu, ",
+        ),
         ("activation=''", "no activation named ''"),
         ("activation=null", "a group takes the name of an entry"),
         ("activation=3", "a group takes the name of an entry"),
