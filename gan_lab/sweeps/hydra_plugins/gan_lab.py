@@ -73,11 +73,12 @@ class ResumableSweeper(BasicSweeper):
         # "Every activation" of gan-lab's own networks does not include the one that only others have.
         globs = [o.key_or_group for o in parsed if isinstance(o.value(), Glob)]
         as_written = {f"{key}=as_written" for key in globs if key.partition("@")[0] == "activation"}
-        combinations = [
+        kept = [
             words
             for words in combinations
             if as_written.isdisjoint(words) or "reference" in compose(list(words)).model
         ]
+        combinations = kept or combinations  # the refusal says why
         failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
         if failures:
             sys.exit(1)
