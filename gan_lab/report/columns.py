@@ -211,7 +211,7 @@ def _remark(row: Part) -> str:
     if row.get("reference"):
         return "reference"
     if "rank" not in row:
-        return "diverged" if row["diverged"] == row["seeds"] else "not learned"
+        return "diverged" if row["diverged"] == row["seeds"] else text.learning_label(row)
     return "exploratory" if row.get("exploratory") else ""
 
 

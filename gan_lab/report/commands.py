@@ -41,9 +41,9 @@ def is_exact(run: Run) -> bool:
 def completing_command(study_run: StudyRun) -> str | None:
     """Return the command that completes a run; None if it is running and only has to be waited for."""
     run, remedy = study_run.run, study_run.remedy
-    if remedy == "train":
+    if remedy == "train" and run.status.steps >= study_run.target:
         return repeat_command(run)
-    if remedy == "longer":
+    if remedy in ("train", "longer"):
         kept = [override for override in _overrides(run) if _key(override) != "steps"]
         return _command(run, [*kept, f"steps={study_run.target}"])
     if remedy in ("evaluate", "repair"):

@@ -1,5 +1,6 @@
 """What counts as evidence: complete runs and their seeds. A run that did not end by itself is missing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from gan_lab.report.series import SeedSeries, read_series
 from gan_lab.report.strata import setting_name, settings
 from gan_lab.runs.run import Run, Seed
 from gan_lab.utils.errors import GanLabError
-from gan_lab.utils.text import truncate
+from gan_lab.utils.text import plural, truncate
 
 # How a seed of a complete run ended. Only divergence counts against an activation.
 FINISHED, DIVERGED = "finished", "diverged"
@@ -79,14 +80,14 @@ def study_runs(runs: Sequence[Run], on_read: Callable[[int], None] = lambda done
     """Read every run: its candidate and setting, its logs, and why it is no evidence if it is none."""
     values = settings(runs)
     named = [setting_name(one) for one in values]
-    targets: dict[str, int] = {}
+    finished: dict[str, Counter[int]] = {}
     for run, setting in zip(runs, named, strict=True):
         if run.status.state == "finished":
-            targets[setting] = max(targets.get(setting, 0), run.status.step)
+            finished.setdefault(setting, Counter())[run.status.step] += 1
     listed = []
     for run, candidate, setting, one in zip(runs, candidates(runs), named, values, strict=True):
-        target = targets.get(setting, run.status.steps)
-        reason, remedy = _exclusion(run, target) or (None, "")
+        target = max(finished.get(setting, [run.status.steps]))
+        reason, remedy = _exclusion(run, target, finished.get(setting, Counter())[target]) or (None, "")
         series: dict[int, SeedSeries] = {}
         if reason is None:
             try:
@@ -125,8 +126,11 @@ def by_candidate(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return groups
 
 
-def _exclusion(run: Run, target: int) -> tuple[str, str] | None:
-    """Return (why a run is no evidence, what completes it), None if it is complete."""
+def _exclusion(run: Run, target: int, at_target: int) -> tuple[str, str] | None:
+    """Return (why a run is no evidence, what completes it), None if it is complete.
+
+    target: the last step of any finished run of the setting, which ``at_target`` runs have reached.
+    """
     state, status = run.state, run.status
     if state in ("failed", "interrupted", "running"):
         told = status.reason.rpartition(f"{run.name}: ")[2]  # which run it is, is known here
@@ -135,7 +139,8 @@ def _exclusion(run: Run, target: int) -> tuple[str, str] | None:
         remedy = "wait" if state == "running" else "train"
         return f"{text} at step {run.step:,} of {status.steps:,}{why}", remedy
     if state == "finished" and status.step < target:
-        return f"at step {status.step:,}, others of this setting at {target:,}", "longer"
+        others = f"{plural(at_target, 'run')} of this setting at {target:,}"
+        return f"finished at step {status.step:,}, {others}", "longer"
     return _unmeasured(run)
 
 

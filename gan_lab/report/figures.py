@@ -29,6 +29,7 @@ from gan_lab.report.style import (
     set_row_labels,
     styled,
 )
+from gan_lab.report.text import learning_label
 from gan_lab.utils.text import format_number
 
 Part = Mapping[str, Any]
@@ -86,7 +87,7 @@ def row_label(row: Part) -> str:
     if row["diverged"]:
         notes.append(f"{row['diverged']} of {row['seeds']} diverged")
     if "rank" not in row and row["diverged"] < row["seeds"]:
-        notes.append("not learned")
+        notes.append(learning_label(row))
     return f"{row['name']} ({', '.join(notes)})" if notes else str(row["name"])
 
 

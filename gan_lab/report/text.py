@@ -67,6 +67,11 @@ def all_of(count: int, noun: str = "") -> str:
     return ("both" if count == 2 else f"all {count:,}") + (f" {noun}" if noun else "")
 
 
+def learning_label(row: Mapping[str, Any]) -> str:
+    """Say in a row's words what the verdict says of a candidate that has not, or not clearly, learned."""
+    return "not shown to have learned" if row.get("seeds_learned") else "not learned"
+
+
 def seed_counts(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return "10 seeds each", "5 to 20 seeds each", "10 seeds"."""
     counts = sorted({row["seeds"] for row in rows})

@@ -21,6 +21,7 @@ from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 LOCK = ".lock"
 HYDRA_RECORD = ("config.yaml", "hydra.yaml", "overrides.yaml")
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
+HYDRA = ".hydra"  # what Hydra records of a command
 ARCHIVED = ".before-"
 _ARCHIVE = re.compile(rf"(.+){re.escape(ARCHIVED)}\d{{4}}-\d\d-\d\dT\d{{6}}\+0000(\.\d+)?")
 
@@ -97,7 +98,7 @@ def _discard_unless_run(folder: Path) -> None:
     if not folder.is_dir() or (folder / STATUS).exists():
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):  # another may be at its beginning
-        shutil.rmtree(folder / ".hydra", ignore_errors=True)
+        shutil.rmtree(folder / HYDRA, ignore_errors=True)
         for name in (LOG, LOCK):
             (folder / name).unlink(missing_ok=True)
     for empty in (folder, *folder.parents[:2]):
@@ -118,7 +119,7 @@ def require_unlinked(folder: Path) -> None:
 
 def require_unlinked_record(folder: Path) -> None:
     """Raise GanLabError if a run's folder, or Hydra's record in it, is a link; Hydra writes it first."""
-    record = folder / ".hydra"
+    record = folder / HYDRA
     for path in (folder, record, *(record / name for name in HYDRA_RECORD)):
         _require_plain(path)
 

@@ -1,12 +1,14 @@
 """A study's folder: all of its runs. Imports no torch."""
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_lab.runs.folder import ARCHIVED, run_folders
+from gan_lab.runs.folder import ARCHIVED, HYDRA, run_folders
 from gan_lab.runs.run import Run
+from gan_lab.runs.status import STATUS
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.text import truncate
 
@@ -73,4 +75,7 @@ def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> St
             runs.append(run)
         except GanLabError as error:
             damaged[path.name] = str(error)
+    for path in sorted(folder.glob(f"*/{HYDRA}")) if folder not in folders else ():
+        if not os.path.lexists(path.parent / STATUS):
+            damaged[path.parent.name] = f"{path.parent} has no status.json: it ended before its first step"
     return StudyFolder(folder.resolve().name, folder, runs, damaged, archived)

@@ -7,7 +7,7 @@ is still alive. Imports no torch.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from gan_lab.runs.existing import (
     readable_status,
     watched_differences,
 )
+from gan_lab.runs.folder import lock_run
 from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
@@ -70,6 +71,14 @@ class SweepJob:
         except GanLabError as error:
             return self.reason or str(error)
         return self.reason
+
+    def keep_reason(self) -> None:
+        """Write why the run's process died into its status, which the process could not do any more."""
+        status = self.status()
+        if status is None or status.state != "running":
+            return
+        with suppress(GanLabError, OSError), lock_run(self.folder):
+            replace(status, reason=self.reason).save(self.folder)
 
     def outcome(self) -> str:
         """Say it in a word or two: skipped, finished, resumed, diverged, failed, interrupted, pending, ..."""
@@ -211,6 +220,7 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
             if isolated:
                 for job in unfinished:
                     job.reason = f"the process that trained it died ({reason})"
+                    job.keep_reason()
                 continue
             for job in begun:
                 job.crashes += 1
@@ -222,6 +232,8 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch, batch_size: int) -> None:
                 failure = result._return_value  # the property of that name prints it, and raises
                 job.elsewhere = isinstance(failure, RunBusyError)
                 job.reason = summarize_exception(failure)
+                if not job.elsewhere:
+                    job.keep_reason()
 
 
 def _is_unfinished(job: SweepJob, before: Status | None) -> bool:

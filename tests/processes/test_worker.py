@@ -64,6 +64,9 @@ def test_no_death_ends_a_sweep(run_cli: Cli, mine: list[str], tmp_path: Path) ->
     assert "the process that trained it ended with exit code 3" in out
     assert "SystemExit: 3" in out
     assert "Traceback" not in out + err
+    # Why is still known when the sweep's table has scrolled away.
+    code, listing, _ = run_cli("report", "outputs/deaths")
+    assert "the process that trained it ended with exit code 3" in listing
     assert "semaphore" not in err
 
 

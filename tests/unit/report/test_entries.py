@@ -71,10 +71,23 @@ def test_a_shorter_run_is_missing_until_it_is_as_long_as_the_others(study: Path)
     report = report_on(study)
     assert ranked(report) == ["elu", "relu", "tanh"]
     assert sentences(report, "incomplete") == [
-        "mish is incomplete: at step 1,000, others of this setting at 2,000."
+        "mish is incomplete: finished at step 1,000, 3 runs of this setting at 2,000."
     ]
     (command,) = report["verdict"]["commands"]
     assert shlex.split(command) == ["gan-lab", "train", "activation=mish", "seeds=10", "steps=2000"]
+
+
+def test_a_failed_run_is_completed_to_the_length_of_the_others(study: Path) -> None:
+    make_three(study)
+    make_run(study, "mish", [0.1] * 10, state="failed", step=100, steps=1000)
+    (command,) = report_on(study)["verdict"]["commands"]
+    assert shlex.split(command)[-1] == "steps=2000"
+
+
+def test_a_member_that_died_before_its_first_step_is_named(study: Path) -> None:
+    make_three(study, seeds=5)
+    (study / "activation=mish" / ".hydra").mkdir(parents=True)
+    assert "it ended before its first step" in report_on(study)["damaged"]["activation=mish"]
 
 
 def test_a_run_that_was_not_measured_is_missing(study: Path) -> None:

@@ -283,6 +283,7 @@ def test_of_who_learned_in_some_seeds_only_they_are_counted(study: Path) -> None
         "elu is not shown to have learned: 3 of 6 seeds have come 5% of the way from untrained generators to "
     )
     assert "elu has not learned" not in text
+    assert "  elu (not shown to have learned) " in "\n".join(lines(report_on(study)))
 
 
 def test_scores_stand_in_the_order_of_the_names(study: Path) -> None:
