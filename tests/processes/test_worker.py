@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gan_lab.runs.status import Status
 from tests.helpers.experiments import TINY_POINTS
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -65,8 +66,8 @@ def test_no_death_ends_a_sweep(run_cli: Cli, mine: list[str], tmp_path: Path) ->
     assert "SystemExit: 3" in out
     assert "Traceback" not in out + err
     # Why is still known when the sweep's table has scrolled away.
-    code, listing, _ = run_cli("report", "outputs/deaths")
-    assert "the process that trained it ended with exit code 3" in listing
+    (folder,) = Path("outputs/deaths").glob("activation=osexit*")
+    assert "the process that trained it ended with exit code 3" in Status.load(folder).reason
     assert "semaphore" not in err
 
 
