@@ -216,6 +216,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
     with lock_run(folder), run_log(folder / LOG):
         remove_temp_files(folder)
         finish_archiving(folder)
+        run: OpenRun | None = None
         try:
             device = select_device(cfg.device)
             with computing_on(device, cfg.precision, deterministic=cfg.deterministic):
@@ -224,9 +225,13 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
                     require_resumable(cfg, folder, status)
                 if status is not None:  # tell whoever comes second who is here, also during setup
                     replace(status, **Status.process_info()).save(folder)
-                yield OpenRun(cfg, folder, choices, device, status)
+                run = OpenRun(cfg, folder, choices, device, status)
+                yield run
         except GanLabError as error:
             _log.info("refused: %s", error)
+            # A run that was not resumed is what it was before, also when and by whom it was trained.
+            if run is not None and not cfg.rerun and run.status is not None and run.status is status:
+                run.status.save(folder)
             raise
         except (Exception, SystemExit) as error:  # what is built may be anybody's
             _log.info("failed", exc_info=True)

@@ -38,10 +38,14 @@ def test_other_pictures_under_the_same_names_are_refused() -> None:
     pictures((220, 40, 40))
     run = train(SMALL)
     assert run.status.data_samples == 12
+    status = run.folder / "status.json"
+    elsewhere = status.read_text().replace(f'"process": {os.getpid()}', '"process": 1')
+    status.write_text(elsewhere)
     pictures((40, 40, 220))
     for words in (SMALL, (*SMALL, "steps=4")):
         with pytest.raises(ConfigurationError, match="as many samples with other content"):
             train(words)
+        assert status.read_text() == elsewhere
     pictures((220, 40, 40), number=9)
     with pytest.raises(ConfigurationError, match="12 samples then, 9 now"):
         train(SMALL)
