@@ -60,7 +60,7 @@ def test_time_is_that_of_the_work() -> None:
     cost = measure(ten, CPU)
     for value in (cost.forward, cost.backward, cost.double_backward):
         assert value is not None
-        assert value > 4  # No upper end: a busy machine interrupts what takes longer.
+        assert value > 2  # Ten times the work; a busy machine interrupts either.
 
 
 @pytest.mark.parametrize(
