@@ -193,7 +193,7 @@ class Recorder:
             yield
         except OSError:
             raise
-        except (Exception, SystemExit) as error:  # a diagnostic may be anybody's
+        except Exception as error:
             self._not_measured(what, step, error)
 
     def _not_measured(self, what: str, step: int, error: BaseException) -> None:

@@ -233,7 +233,7 @@ def open_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any]) -> Itera
             if run is not None and not cfg.rerun and run.status is not None and run.status is status:
                 run.status.save(folder)
             raise
-        except (Exception, SystemExit) as error:  # what is built may be anybody's
+        except Exception as error:
             _log.info("failed", exc_info=True)
             reason = describe_failure(error, cfg, folder)
             raise RunFailedError(f"{reason} (full log: {relative(folder / LOG)})") from error

@@ -206,7 +206,7 @@ def test_a_job_that_slurm_takes_off_its_node_comes_back_and_finishes(
         until(lambda: len(gate.signaled()) == 1)
         gate.open()
         out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, out + err
     assert outcomes(out) == {"gated_relu": "finished"}
     (log,) = Path("outputs/ring").glob("*/train.log")
     assert "interrupted, checkpoint of step" in log.read_text()

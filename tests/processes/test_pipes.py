@@ -1,6 +1,7 @@
 """Commands into a pipe that is closed, as by ``| head -1``: they end quietly, and no run is lost."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,8 @@ def test_training_goes_on(
     words: tuple[str, ...], also_stderr: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert into_a_closed_pipe("train", *words, *TINY_POINTS, *FEW, also_stderr=also_stderr) == (0, "")
+    code, said = into_a_closed_pipe("train", *words, *TINY_POINTS, *FEW, also_stderr=also_stderr)
+    assert code == 0
+    assert all(re.match(r"run \d of 2", line) for line in said.splitlines()), said
     study = read_study(Path("outputs/ring"))
     assert [run.state for run in study.runs] == ["finished"] * (1 + ("-m" in words))
