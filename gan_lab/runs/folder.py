@@ -20,8 +20,8 @@ from gan_lab.utils.errors import GanLabError, RunBusyError, RunFailedError
 
 LOCK = ".lock"
 HYDRA_RECORD = ("config.yaml", "hydra.yaml", "overrides.yaml")
+HYDRA = ".hydra"  # the folder of Hydra's record
 # What `rerun=true` keeps has this in its name; it is no longer a part of the study.
-HYDRA = ".hydra"  # what Hydra records of a command
 ARCHIVED = ".before-"
 _ARCHIVE = re.compile(rf"(.+){re.escape(ARCHIVED)}\d{{4}}-\d\d-\d\dT\d{{6}}\+0000(\.\d+)?")
 

@@ -210,5 +210,5 @@ def _as_config_error(subject: str) -> Iterator[None]:
         yield
     except GanLabError:
         raise
-    except (Exception, SystemExit) as error:
+    except Exception as error:  # not SystemExit, by which a job leaves its node on Slurm
         raise ConfigurationError(f"{subject}: {summarize_exception(error, bare=True)}") from error

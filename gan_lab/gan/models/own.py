@@ -1,6 +1,7 @@
 """Networks that gan-lab did not write: unedited, with the activation of choice in every place of one."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -31,7 +32,7 @@ _COMPOSED = {
 ROWS = 4  # samples of the pass that lists the sites: some layers compare samples in groups of four
 
 
-class OwnNetwork(nn.Module):
+class OwnNetwork(nn.Module, ABC):
     """A user's network with one instance of an activation per call site, in place where it was.
 
     Its weights are under ``network.`` by the names that its author gave them. ``calls`` lists what was seen,
@@ -164,8 +165,9 @@ class OwnNetwork(nn.Module):
     def _is_stripped(self, call: Call) -> bool:
         return False
 
+    @abstractmethod
     def _check_result(self, result: Tensor, rows: int) -> None:
-        raise NotImplementedError
+        """Raise ConfigurationError if the output for ``rows`` samples has not the shape that is needed."""
 
     def _cannot_run(self, example: Tensor, error: BaseException) -> str:
         missing = re.search(r"missing \d+ required positional arguments?: (.+)$", str(error))

@@ -113,9 +113,7 @@ class CudaGraphStep:
         self._static_batch = Batch(*(part.clone() for part in batch))
         try:
             return self.capture(self._work)
-        except (
-            Exception
-        ) as error:  # of CUDA, the allocator or an optimizer; if it is the step's, it comes again
+        except Exception as error:  # of CUDA, the allocator or an optimizer; the step's own comes again
             self.capture.failed = True
             # The end of a capture complains, too, of what has spoiled it.
             reason = summarize_exception(error.__context__ or error, bare=True)

@@ -56,11 +56,11 @@ def test_relu_costs_as_much_as_relu() -> None:
 
 
 def test_time_is_that_of_the_work() -> None:
-    ten = nn.Sequential(*[nn.ReLU() for _ in range(10)])
-    cost = measure(ten, CPU)
+    forty = nn.Sequential(*[nn.ReLU() for _ in range(40)])  # ten: 4.3 times ReLU's backward pass when quiet
+    cost = measure(forty, CPU)
     for value in (cost.forward, cost.backward, cost.double_backward):
         assert value is not None
-        assert value > 2  # Ten times the work; a busy machine interrupts either.
+        assert value > 8  # No upper end: a busy machine interrupts what takes longer.
 
 
 @pytest.mark.parametrize(
