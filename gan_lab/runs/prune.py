@@ -19,6 +19,7 @@ from gan_lab.runs.status import ENDED, STATUS, Status
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import is_regular
 from gan_lab.utils.paths import relative
+from gan_lab.utils.text import plural
 
 # Everything in a run's folder, by its path below it: outputs/README.md.
 _RUN_FILES = re.compile(
@@ -104,7 +105,7 @@ def _checkpoints(run: Path, keep: int) -> list[Prunable]:
     if not files:
         return []
     number = sum(path.suffix == ".pt" for path in files)
-    what = f"{number} checkpoint{'' if number == 1 else 's'}"
+    what = plural(number, "checkpoint")
     return [Prunable("checkpoints", what, run, _size(files), partial(_remove_spare, run, keep, files))]
 
 

@@ -11,7 +11,7 @@ from gan_lab.runs.results import read_results
 from gan_lab.runs.samples import grid_size, sample_grids
 from gan_lab.runs.sittings import Sitting, environment_changes
 from gan_lab.runs.stats import last_step, read_stats
-from gan_lab.runs.status import Status
+from gan_lab.runs.status import ENDED, Status
 from gan_lab.utils.errors import GanLabError
 
 
@@ -101,7 +101,7 @@ class Run:
     @property
     def step(self) -> int:
         """Generator steps done, by its status or, until it has ended, by its seeds' logs."""
-        if self.status.state in ("finished", "diverged"):
+        if self.status.state in ENDED:
             return self.status.step
         reached = max([self.status.step, *(seed.last_step for seed in self.seeds)])
         return min(reached, self.status.steps)

@@ -34,8 +34,8 @@ class Status:
     its initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run
     may be resumed with other metrics; evaluation_digest: of how they are made; data_fingerprint,
     data_samples: of the training data; data_stamp: of their files, empty if they do not come from a folder;
-    sites: network -> what is swapped and kept in one of the user's own;
-    sittings: of the processes that have trained it, one after the other.
+    sites: network -> what is swapped and kept in one of the user's own; sittings: of the processes that have
+    trained it, one after the other.
     """
 
     identity: str
