@@ -41,7 +41,8 @@ class SweepComposer:
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         try:
             composed = self._compose(overrides)
-        except (HydraException, OmegaConfBaseException):
+        # Hydra looks for plugins anew where joblib runs in this process, and then their classes are others.
+        except (HydraException, OmegaConfBaseException, pickle.PicklingError):
             composed = None
         return composed or self._loader.load_sweep_config(self._master, list(overrides))
 

@@ -1,5 +1,6 @@
 """The runs of a sweep are composed as Hydra composes them, and what they have in common only once."""
 
+import sys
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -119,3 +120,13 @@ def test_a_change_of_one_run_does_not_reach_the_next(loader: ConfigLoader) -> No
     assert second.optimizer.lr == 0.0002
     assert list(second.hydra.overrides.task) == ["activation=relu", "seed=2"]
     assert second.seed == 2
+
+
+def test_plugins_that_were_loaded_anew_since_compose_as_before(
+    loader: ConfigLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composer = SweepComposer(loader, master(loader, "hydra/launcher=worker"))
+    expected = composer(["seed=1", "model=mlp"])
+    # As joblib leaves it after a sweep in this process: another class of the same name.
+    monkeypatch.setattr(sys.modules["hydra_plugins.gan_lab"], "WorkerLauncherConf", object)
+    assert composer(["model=mlp", "seed=1", "dataset=ring"]).model == expected.model
