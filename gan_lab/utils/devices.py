@@ -65,8 +65,9 @@ def computing_on(
         # Read when cuBLAS starts; one of the two values under which its matrix products are deterministic.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with ExitStack() as stack:
-        if deterministic is not None:
-            stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
+        # Saying it imports PyTorch's compiler, which takes longer than the rest of PyTorch.
+        if deterministic not in (None, before := torch.are_deterministic_algorithms_enabled()):
+            stack.callback(torch.use_deterministic_algorithms, before)
             torch.use_deterministic_algorithms(deterministic)
         if device.type == "cuda":
             # A captured graph has what is launched on the current device, and nothing of any other.

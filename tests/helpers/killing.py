@@ -38,7 +38,6 @@ PRELOADED = [
     "gan_lab.training.run",
     "torch._dynamo",
     "torchvision.utils",
-    "sklearn.datasets",
     "matplotlib.figure",
     "scipy.stats",
 ]

@@ -70,6 +70,7 @@ def test_what_answers_at_once_imports_no_torch() -> None:
     [
         ("--help", ("torch", "hydra", "omegaconf", "numpy", "tensorboard"), "train"),
         ("ls", ("torch", "scipy", "matplotlib"), "finished"),
+        ("train steps=1 samples.every=0", ("sklearn", "scipy.stats", "matplotlib", "pandas"), "finished: 1"),
     ],
 )
 def test_commands_import_only_what_they_need(
@@ -78,7 +79,7 @@ def test_commands_import_only_what_they_need(
     make_run(tmp_path / "outputs/study", "elu", [1.0])
     probe = (
         "import sys; from gan_lab.cli import main\n"
-        f"try: main([{command!r}])\n"
+        f"try: main({command.split()!r})\n"
         f"except SystemExit: print([m for m in {unneeded} if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
@@ -106,6 +107,15 @@ def test_a_finished_run_over_a_folder_of_images_needs_no_torch() -> None:
         done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
         assert answer in done.stdout
         assert done.stderr.strip() == "[]"
+
+
+def test_a_device_that_is_deterministic_as_asked_needs_no_compiler() -> None:
+    probe = (
+        "import sys, torch; from gan_lab.utils.devices import computing_on\n"
+        "with computing_on(torch.device('cpu'), deterministic=False): pass\n"
+        "assert 'torch._inductor' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True)
 
 
 def test_pictures_of_points_do_not_need_pyplot() -> None:
