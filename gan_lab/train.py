@@ -10,24 +10,35 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab.config.overrides import check_choices
+from gan_lab.config.overrides import check_choices, searches
 from gan_lab.config.schema import check
 from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
+from gan_lab.runs.run import Run
 from gan_lab.sweeps.job import release_gpu_memory, run_as_job
 from gan_lab.training.summary import summary
+from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
 
 register_resolvers()  # at import, because the workers of parallel launchers import this module only
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
-def main(cfg: DictConfig) -> None:
-    job = HydraConfig.get()
+def main(cfg: DictConfig) -> float | None:
+    """Train; return what a sweeper that searches is to minimize, see `gan_lab.report.objective`."""
+    job: Any = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     run_as_job(lambda: train(cfg, folder, job), single=job.mode == RunMode.RUN)
     print(summary(cfg, folder))
+    if not searches(job):
+        return None
+    from gan_lab.report.objective import value_to_minimize
+
+    value = value_to_minimize(Run.load(folder))
+    if value is None:
+        raise _without_score(job)
+    return value
 
 
 def train(cfg: DictConfig, folder: Path, job: Any) -> None:
@@ -48,6 +59,8 @@ def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
     status = None if cfg.rerun else existing_status(cfg, folder)
     if status is not None and is_done(cfg, status):
         return
+    if searches(job) and not cfg.metrics.every:
+        raise _without_score(job)
     # Only here, so that a finished run is answered without waiting for torch.
     from gan_lab.training.build import build_components
     from gan_lab.training.loop import training_loop
@@ -69,6 +82,14 @@ def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
                 run.step,
                 run.last_finite,
             )
+
+
+def _without_score(job: Any) -> ConfigurationError:
+    sweeper = job.runtime.choices["hydra/sweeper"]
+    return ConfigurationError(
+        f"hydra/sweeper={sweeper} looks for the best score, and this run has none: "
+        "metrics.every must be above 0"
+    )
 
 
 if __name__ == "__main__":

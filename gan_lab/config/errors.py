@@ -99,13 +99,19 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
         yield prefix
 
 
-# Hydra's launchers that are packages of their own -> the extra of gan-lab that installs them.
-_EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+# Hydra's launchers and sweepers that are packages of their own -> the extra of gan-lab that installs them.
+_EXTRAS = {
+    "launcher/joblib": "joblib",
+    "launcher/submitit_slurm": "slurm",
+    "launcher/submitit_local": "slurm",
+    "launcher/ray": "ray",
+    "sweeper/optuna": "optuna",
+}
 
 
-def _no_such_launcher(match: re.Match[str]) -> str:
-    extra = _EXTRAS[match["name"]]
-    return f"this hydra/launcher needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
+def _no_such_plugin(match: re.Match[str]) -> str:
+    extra, kind = _EXTRAS[match["name"]], match["name"].partition("/")[0]
+    return f"this hydra/{kind} needs what the extra {extra!r} installs: pip install 'gan-lab[{extra}]'"
 
 
 def _no_such_entry(match: re.Match[str]) -> str:
@@ -164,7 +170,7 @@ def _several_values(match: re.Match[str]) -> str:
 
 _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"raised while resolving interpolation: (?P<why>[^\n]+)", lambda match: match["why"]),
-    (rf"Could not (find|load) 'hydra/launcher/(?P<name>{'|'.join(_EXTRAS)})'", _no_such_launcher),
+    (rf"Could not (find|load) 'hydra/(?P<name>{'|'.join(_EXTRAS)})'", _no_such_plugin),
     (r"Could not find '(?P<path>[^']+)'", _no_such_entry),
     (r"(Could not override|config group) '(?P<key>[^'=]+)", _no_such_key),
     (r"Ambiguous value for argument '(?P<typed>[^\n]*)'\s*\n", _several_values),

@@ -15,6 +15,7 @@ from gan_lab.utils.text import truncate
 
 # Keys whose values are names: whatever is typed is text.
 TEXT_KEYS = ("study", "dataset.name", "dataset.path", "dataset.root", "report.primary", "report.reference")
+_NO_SEARCH = ("resumable", "basic")
 _OF_A_SWEEP = re.compile(r"[+~]*hydra[/.](launcher|sweeper|sweep)\b")
 
 
@@ -31,7 +32,7 @@ def check_choices(hydra: DictConfig) -> None:
     """Check Hydra's own node of a composed configuration for what would be ignored without a word.
 
     Raises ConfigurationError for a list in a group that takes one choice, of which only the last would count,
-    and for a launcher's or sweeper's key where there is no sweep.
+    for a launcher's or sweeper's key where there is no sweep, and for a search for the worst score.
     """
     typed = {
         key.lstrip("+"): names for key, _, names in (word.partition("=") for word in hydra.overrides.task)
@@ -45,6 +46,11 @@ def check_choices(hydra: DictConfig) -> None:
                 f"gan-lab train -m {group}={truncate(names.strip('[]'))} sweeps over several"
             )
     if hydra.mode == RunMode.MULTIRUN:
+        if searches(hydra) and "maximize" in str(hydra.sweeper.get("direction")).lower():
+            raise ConfigurationError(
+                "hydra.sweeper.direction=maximize looks for the worst: a run returns its score so that "
+                "lower is better, with a minus where higher is; minimize looks for the best"
+            )
         return
     for override in hydra.overrides.hydra:
         if _OF_A_SWEEP.match(override):
@@ -52,6 +58,11 @@ def check_choices(hydra: DictConfig) -> None:
                 f"{truncate(override)} is for sweeps, and this is a single run: "
                 f"gan-lab train -m {truncate(shlex.quote(override))} ... makes it one"
             )
+
+
+def searches(hydra: DictConfig) -> bool:
+    """Whether a sweeper looks for the best values, and is neither gan-lab's own nor Hydra's basic one."""
+    return hydra.mode == RunMode.MULTIRUN and hydra.runtime.choices["hydra/sweeper"] not in _NO_SEARCH
 
 
 def _keep_text(override: str) -> str:

@@ -43,6 +43,16 @@ def test_a_missing_extra_is_named(
     )
 
 
+def test_a_missing_sweeper_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed()
+    monkeypatch.delitem(ConfigStore.instance().repo["hydra"]["sweeper"], "optuna.yaml", raising=False)
+    with pytest.raises(Exception, match="Could not") as raised:
+        composed("hydra/sweeper=optuna")
+    assert describe_error(raised.value) == (
+        "this hydra/sweeper needs what the extra 'optuna' installs: pip install 'gan-lab[optuna]'"
+    )
+
+
 def test_what_is_wrong_with_a_launchers_key_is_said() -> None:
     with pytest.raises(Exception, match="Error merging override") as raised:
         composed("hydra/launcher=slurm", "hydra.launcher.mem_gb=0.5")
