@@ -34,6 +34,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "features": {"pixels": "raw", "inceptionv3": "inception"},
     "initialization": {"xavier": "glorot", "he": "kaiming"},
     "metric": {"swd": "sliced_wasserstein", "precisionrecall": "prdc"},
+    "schedule": {"cosineannealing": "cosine", "lineardecay": "linear", "warmup": "warm_up"},
     "objective": {
         "ls": "least_squares",
         "lsgan": "least_squares",
@@ -65,6 +66,7 @@ KEYS = {
     **dict.fromkeys(("data", "data_set", "datasets"), "dataset"),
     **dict.fromkeys(("arch", "architecture", "network", "net", "models"), "model"),
     **dict.fromkeys(("opt", "optim"), "optimizer"),
+    **dict.fromkeys(("scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "lr_decay"), "schedule"),
     **dict.fromkeys(("loss", "criterion", "gan_loss"), "objective"),
     **dict.fromkeys(("reg", "penalty", "regularization"), "regularizer"),
     **dict.fromkeys(("init", "initialisation", "initializer", "weight_init"), "initialization"),

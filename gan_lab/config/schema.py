@@ -54,6 +54,10 @@ def check_margin(key: str, value: Any) -> ScoreMargin | None:
 
 _RATE = _optional(partial(check_number, at_least=0))
 
+# Groups whose entry none is empty, and which each network may have of its own.
+OPTIONAL_GROUPS = ("schedule",)
+_OTHER = {"generator": "discriminator", "discriminator": "generator"}
+
 # The plain keys of configs/train.yaml; a group's entry checks its own keys when it is built.
 VALIDATORS: dict[str, Validator] = {
     "study": check_name,
@@ -99,6 +103,14 @@ def check(cfg: DictConfig) -> None:
     """Raise ConfigurationError at the first plain key of the wrong type or out of range."""
     for key, validate in VALIDATORS.items():
         validate(key, value_of(cfg, key))
+    for group in OPTIONAL_GROUPS:
+        for player, other in _OTHER.items():
+            # An empty entry is not hashed: the run would have the name of one in which both networks have it.
+            if value_of(cfg, f"{player}_{group}") == {} and value_of(cfg, group):
+                raise ConfigurationError(
+                    f"{group}@{player}_{group}=none does not work beside {group}: leave {group} out, and "
+                    f"choose {group}@{other}_{group}=NAME for the other network alone"
+                )
 
 
 def value_of(cfg: DictConfig, key: str) -> Any:

@@ -14,6 +14,7 @@ from gan_lab.gan.initialization import (
     init_orthogonal,
     init_own,
 )
+from gan_lab.gan.learning_rates import CosineDecay, ExponentialDecay, LinearDecay, WarmUp
 from gan_lab.gan.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_lab.gan.models.mlp import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
 from gan_lab.gan.models.own import OwnDiscriminator, OwnGenerator
@@ -25,13 +26,16 @@ __all__ = [
     "R1",
     "R1R2",
     "AsWritten",
+    "CosineDecay",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DiffAugment",
+    "ExponentialDecay",
     "Flip",
     "GradientPenalty",
     "Hinge",
     "LeastSquares",
+    "LinearDecay",
     "MLPDiscriminator",
     "MLPGenerator",
     "MaxoutDiscriminator",
@@ -44,6 +48,7 @@ __all__ = [
     "ResNetGenerator",
     "ShiftedSoftplus",
     "Snake",
+    "WarmUp",
     "Wasserstein",
     "init_dcgan",
     "init_glorot",

@@ -44,6 +44,7 @@ def methods_table(entries: Sequence[Entry], metric: PrimaryMetric) -> list[tuple
         ("augmentation", choice("augmentation")),
         ("optimizer", choice("optimizer", *(f"optimizer@{player}_optimizer" for player in PLAYERS))),
         ("learning rate", _various([_learning_rates(config) for config in configs])),
+        ("schedule", choice("schedule", *(f"schedule@{player}_schedule" for player in PLAYERS))),
         ("initialization", choice("initialization")),
         ("averaged generator", key("ema")),
         ("precision", key("precision")),

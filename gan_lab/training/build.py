@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build, build_activation, build_network, build_or_default
+from gan_lab.config.schema import value_of
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
@@ -21,9 +23,17 @@ from gan_lab.gan.regularizers import NoPenalty
 from gan_lab.gan.steps import GAN, PLAYERS, GANLoss
 from gan_lab.runs.status import Status
 from gan_lab.training.batches import Batches
-from gan_lab.training.engines import Engine, EngineConfig, TrainState, choose_engine, choose_execution
+from gan_lab.training.engines import (
+    Engine,
+    EngineConfig,
+    Schedule,
+    TrainState,
+    choose_engine,
+    choose_execution,
+)
+from gan_lab.utils.checks import check_number
 from gan_lab.utils.devices import PRECISIONS
-from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded
 
 _log = logging.getLogger(__name__)
@@ -121,7 +131,36 @@ def build_engine_config(
         ema=cfg.ema,
         max_concurrent_seeds=limits.max_concurrent_seeds,
         draws=limits.draws,
+        schedules=_build_schedules(cfg),
     )
+
+
+def _build_schedules(cfg: DictConfig) -> dict[str, Schedule]:
+    """Build network -> factor of its learning rate, as a function of the steps that it has taken."""
+    turns = {"generator": 1, "discriminator": cfg.discriminator_steps}
+    return {
+        player: partial(_at_turn, schedule, turns[player])
+        for player in PLAYERS
+        if (schedule := _build_schedule(cfg, config_key_for(cfg, "schedule", player))) is not None
+    }
+
+
+def _at_turn(schedule: Schedule, turns_per_step: int, turn: int) -> float:
+    return schedule(turn // turns_per_step)
+
+
+def _build_schedule(cfg: DictConfig, key: str) -> Schedule | None:
+    """Build a schedule, and try it on the first steps and on the last; None if there is none."""
+    if not value_of(cfg, key):
+        return None
+    schedule: Schedule = build(cfg, key)
+    for step in (0, 1, cfg.steps - 1):
+        try:
+            factor = schedule(step)
+        except Exception as error:
+            raise ConfigurationError(f"{key} fails at step {step}: {summarize_exception(error)}") from error
+        check_number(f"{key} at step {step}", factor, at_least=0)
+    return schedule
 
 
 def build_experiment(

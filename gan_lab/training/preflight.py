@@ -10,8 +10,10 @@ from math import prod
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gan_lab.config.build import build, bytes_of
+from gan_lab.config.schema import value_of
 from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import PLAYERS, Batch, discriminator_loss, generator_loss
 from gan_lab.runs.status import Status
@@ -184,6 +186,7 @@ def dry_run(cfg: DictConfig, components: Components) -> DryRun:
             parameters = list(gan.get_submodule(player).parameters())
             with _as_config_error(config_key_for(cfg, "optimizer", player)):
                 optimizer = build(cfg, config_key_for(cfg, "optimizer", player))(parameters)
+                _require_learning_rate(cfg, player, optimizer)
             with _as_config_error(f"the {player} cannot take a step with these choices"):
                 optimizer.zero_grad()
                 gan(step, loss, batch)[0].backward()
@@ -201,6 +204,14 @@ def dry_run(cfg: DictConfig, components: Components) -> DryRun:
         )
     # At the least: generated three times, judged three times.
     return DryRun(output_bytes // (3 * number), draws, batch)
+
+
+def _require_learning_rate(cfg: DictConfig, player: str, optimizer: Optimizer) -> None:
+    """Raise ConfigurationError where there is a schedule, and no learning rate that it could change."""
+    key = config_key_for(cfg, "schedule", player)
+    if value_of(cfg, key) and any("lr" not in group for group in optimizer.param_groups):
+        name = type(optimizer).__name__
+        raise ConfigurationError(f"{key} changes the learning rate lr of an optimizer, and {name} has none")
 
 
 @contextmanager

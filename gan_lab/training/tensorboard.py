@@ -2,7 +2,7 @@
 
 Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
 ``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``real``, ``weights/*``,
-``gradients/*``, ``configuration``.
+``gradients/*``, ``learning_rate/*``, ``configuration``.
 """
 
 import math

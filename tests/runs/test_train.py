@@ -191,6 +191,27 @@ def test_a_longer_run_goes_on_from_a_shorter_one_to_the_same_bits(
     assert [p.step for p in pictures] == [0, 2, 4, 6, 8]
 
 
+def test_a_run_with_a_schedule_goes_on_with_more_steps_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*TINY_POINTS, "seeds=2", "log.every=1", "checkpoint.every=2"]
+    words += ["schedule=linear", "schedule.end_factor=0.5"]
+    straight = train([*words, "schedule.length=4", "steps=6"])
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    half = train([*words, "steps=4"])
+    resumed = train([*words, "schedule.length=4", "steps=6"])
+    assert resumed.folder.resolve() == half.folder.resolve()
+    rates = [line["learning_rate/generator"] for line in read_stats(resumed.folder / "seed_0")]
+    assert rates == pytest.approx([2e-4 * factor for factor in (1, 0.875, 0.75, 0.625, 0.5, 0.5)])
+    for seed in (0, 1):
+        file = f"seed_{seed}/generator.safetensors"
+        assert (resumed.folder / file).read_bytes() == (tmp_path / straight.folder / file).read_bytes()
+        assert read_stats(resumed.folder / f"seed_{seed}") == read_stats(
+            tmp_path / straight.folder / f"seed_{seed}"
+        )
+
+
 def test_a_finished_run_is_answered_at_once_and_rerun_puts_it_aside() -> None:
     first = train([*TINY_POINTS, *FEW])
     stamp = (first.folder / "seed_0/generator.safetensors").stat().st_mtime_ns

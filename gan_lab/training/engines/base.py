@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,7 +14,13 @@ from torch.optim import Optimizer
 
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scalars
 from gan_lab.training.engines.optimizer_state import param_state, seed_part, settings
-from gan_lab.training.engines.optimizers import OptimizerFactory, build_optimizer, optimizer_step
+from gan_lab.training.engines.optimizers import (
+    OptimizerFactory,
+    Schedule,
+    build_optimizer,
+    optimizer_step,
+    set_learning_rate,
+)
 from gan_lab.training.engines.state import TrainState, clone_state, generator_state, split_by_network
 
 Networks = Mapping[str, Tensor]
@@ -27,7 +33,8 @@ class EngineConfig:
     template: a GAN on the CPU with every seed's structure; optimizers: network -> factory of its optimizer;
     engine: sequential or vmap; execution: eager or cuda_graph; ema: decay per step of the averaged generator,
     None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws:
-    whether networks, losses or optimizers draw random numbers of their own.
+    whether networks, losses or optimizers draw random numbers of their own; schedules: network -> factor of
+    its learning rate, as a function of the steps that it has taken, for those that have one.
     """
 
     template: GAN
@@ -40,6 +47,7 @@ class EngineConfig:
     ema: float | None = None
     max_concurrent_seeds: int | None = None
     draws: bool = False
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == torch.float32:
@@ -78,9 +86,20 @@ class SeedGroup(ABC):
                 states,
                 stacked=self.stacked,
                 capturable=config.execution == "cuda_graph",
+                scheduled=player in config.schedules,
             )
             for player in PLAYERS
         }
+
+    def set_learning_rate(self, player: str, turn: int) -> Scalars:
+        """Set the rate of a step before it is taken, outside of what is captured; scalars are (n,).
+
+        turn: how many steps this player has taken before.
+        """
+        if player not in self.config.schedules:
+            return {}
+        rate = set_learning_rate(self.optimizers[player], self.config.schedules[player](turn))
+        return {f"learning_rate/{player}": torch.full((len(self.seeds),), rate, device=self.config.device)}
 
     def update(self, player: str, batch: Batch) -> Scalars:
         """Take one optimizer step of ``player`` for every seed, and move the average; scalars are (n,)."""

@@ -63,8 +63,9 @@ class Engine:
         parts = zip(*(torch.split(part, self.group_size) for part in batch), strict=True)
         scalars = []
         for group, step, part in zip(self.groups, self.steps[player], parts, strict=True):
+            rates = group.set_learning_rate(player, turn)
             with self._stream(group, f"turn/{player}", turn):
-                scalars.append(step(Batch(*part)))
+                scalars.append(step(Batch(*part)) | rates)
         if len(scalars) == 1:
             return scalars[0]
         return {name: torch.cat([values[name] for values in scalars]) for name in scalars[0]}

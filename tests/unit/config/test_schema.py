@@ -97,6 +97,19 @@ def test_nodes_of_another_kind(key: str, value: Any, sentence: str, defaults: Di
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("player", "other"), [("generator", "discriminator"), ("discriminator", "generator")]
+)
+def test_one_network_alone_is_chosen_and_not_left_out(player: str, other: str) -> None:
+    """An empty entry is not part of a run's identity, so it cannot stand against one that is."""
+    left_out = f"schedule@{player}_schedule=none"
+    check(composed(left_out))
+    check(composed(f"schedule@{other}_schedule=linear", left_out))
+    sentence = f"^{left_out} does not work beside schedule: .*schedule@{other}_schedule=NAME"
+    with pytest.raises(ConfigurationError, match=sentence):
+        check(composed("schedule=linear", left_out))
+
+
 def test_a_key_that_was_removed_is_named(defaults: DictConfig) -> None:
     changed = defaults.copy()
     with open_dict(changed):

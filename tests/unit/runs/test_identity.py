@@ -92,7 +92,7 @@ def test_every_unhashed_key_is_tried() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["regularizer=none", "augmentation=none", "ema=null", "~regularizer"],
+    ["regularizer=none", "augmentation=none", "ema=null", "~regularizer", "schedule=none"],
 )
 def test_no_choice_is_the_default(override: str) -> None:
     assert digits(override) == digits()
@@ -129,6 +129,14 @@ def test_every_other_key_makes_another_run() -> None:
         OmegaConf.update(changed, key, "changed", merge=False)
         assert isinstance(changed, DictConfig)
         assert identity(changed) != before, key
+
+
+def test_the_length_of_a_schedule_is_part_of_a_run_and_steps_are_not() -> None:
+    whole = digits("schedule=linear", "steps=1000")
+    assert digits("schedule=linear", "steps=2000") != whole  # which falls over all of them
+    assert digits("schedule=linear", "schedule.length=1000", "steps=2000") == whole
+    assert digits("schedule=none") == digits()
+    assert len({whole, digits("schedule@generator_schedule=linear", "steps=1000"), digits()}) == 3
 
 
 def test_an_experiment_is_what_it_sets() -> None:
