@@ -55,7 +55,7 @@ def check_margin(key: str, value: Any) -> ScoreMargin | None:
 _RATE = _optional(partial(check_number, at_least=0))
 
 # Groups whose entry none is empty, and which each network may have of its own.
-OPTIONAL_GROUPS = ("schedule",)
+OPTIONAL_GROUPS = ("schedule", "clipping")
 _OTHER = {"generator": "discriminator", "discriminator": "generator"}
 
 # The plain keys of configs/train.yaml; a group's entry checks its own keys when it is built.

@@ -6,6 +6,7 @@ Nothing here knows of configuration, files or seeds. The names below are public:
 
 from gan_lab.gan.activations import AsWritten, ShiftedSoftplus, Snake
 from gan_lab.gan.augmentations import DiffAugment, Flip
+from gan_lab.gan.clipping import ClipNorm, ClipValue
 from gan_lab.gan.initialization import (
     init_dcgan,
     init_glorot,
@@ -26,6 +27,8 @@ __all__ = [
     "R1",
     "R1R2",
     "AsWritten",
+    "ClipNorm",
+    "ClipValue",
     "CosineDecay",
     "DCGANDiscriminator",
     "DCGANGenerator",

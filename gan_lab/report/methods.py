@@ -45,6 +45,7 @@ def methods_table(entries: Sequence[Entry], metric: PrimaryMetric) -> list[tuple
         ("optimizer", choice("optimizer", *(f"optimizer@{player}_optimizer" for player in PLAYERS))),
         ("learning rate", _various([_learning_rates(config) for config in configs])),
         ("schedule", choice("schedule", *(f"schedule@{player}_schedule" for player in PLAYERS))),
+        ("clipping", choice("clipping", *(f"clipping@{player}_clipping" for player in PLAYERS))),
         ("initialization", choice("initialization")),
         ("averaged generator", key("ema")),
         ("precision", key("precision")),

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build, build_activation, build_network, build_or_default
-from gan_lab.config.schema import value_of
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
@@ -31,9 +30,9 @@ from gan_lab.training.engines import (
     choose_engine,
     choose_execution,
 )
-from gan_lab.utils.checks import check_number
+from gan_lab.training.updates import at_turn, build_clipping, build_schedule
 from gan_lab.utils.devices import PRECISIONS
-from gan_lab.utils.errors import ConfigurationError, summarize_exception
+from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import seeded
 
 _log = logging.getLogger(__name__)
@@ -132,6 +131,11 @@ def build_engine_config(
         max_concurrent_seeds=limits.max_concurrent_seeds,
         draws=limits.draws,
         schedules=_build_schedules(cfg),
+        clippings={
+            player: clip
+            for player in PLAYERS
+            if (clip := build_clipping(cfg, config_key_for(cfg, "clipping", player))) is not None
+        },
     )
 
 
@@ -139,28 +143,10 @@ def _build_schedules(cfg: DictConfig) -> dict[str, Schedule]:
     """Build network -> factor of its learning rate, as a function of the steps that it has taken."""
     turns = {"generator": 1, "discriminator": cfg.discriminator_steps}
     return {
-        player: partial(_at_turn, schedule, turns[player])
+        player: partial(at_turn, schedule, turns[player])
         for player in PLAYERS
-        if (schedule := _build_schedule(cfg, config_key_for(cfg, "schedule", player))) is not None
+        if (schedule := build_schedule(cfg, config_key_for(cfg, "schedule", player))) is not None
     }
-
-
-def _at_turn(schedule: Schedule, turns_per_step: int, turn: int) -> float:
-    return schedule(turn // turns_per_step)
-
-
-def _build_schedule(cfg: DictConfig, key: str) -> Schedule | None:
-    """Build a schedule, and try it on the first steps and on the last; None if there is none."""
-    if not value_of(cfg, key):
-        return None
-    schedule: Schedule = build(cfg, key)
-    for step in (0, 1, cfg.steps - 1):
-        try:
-            factor = schedule(step)
-        except Exception as error:
-            raise ConfigurationError(f"{key} fails at step {step}: {summarize_exception(error)}") from error
-        check_number(f"{key} at step {step}", factor, at_least=0)
-    return schedule
 
 
 def build_experiment(

@@ -9,7 +9,15 @@ numbers to rounding, and take and return the same `TrainState`s: nothing else kn
 from gan_lab.training.engines.base import EngineConfig
 from gan_lab.training.engines.choice import choose_engine, choose_execution
 from gan_lab.training.engines.engine import Engine
-from gan_lab.training.engines.optimizers import Schedule
+from gan_lab.training.engines.optimizers import Clipping, Schedule
 from gan_lab.training.engines.state import TrainState
 
-__all__ = ["Engine", "EngineConfig", "Schedule", "TrainState", "choose_engine", "choose_execution"]
+__all__ = [
+    "Clipping",
+    "Engine",
+    "EngineConfig",
+    "Schedule",
+    "TrainState",
+    "choose_engine",
+    "choose_execution",
+]

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scalars
 from gan_lab.training.engines.optimizer_state import param_state, seed_part, settings
 from gan_lab.training.engines.optimizers import (
+    Clipping,
     OptimizerFactory,
     Schedule,
     build_optimizer,
@@ -34,7 +35,8 @@ class EngineConfig:
     engine: sequential or vmap; execution: eager or cuda_graph; ema: decay per step of the averaged generator,
     None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws:
     whether networks, losses or optimizers draw random numbers of their own; schedules: network -> factor of
-    its learning rate, as a function of the steps that it has taken, for those that have one.
+    its learning rate, as a function of the steps that it has taken, for those that have one; clippings:
+    network -> what becomes of one seed's gradients, likewise.
     """
 
     template: GAN
@@ -48,6 +50,7 @@ class EngineConfig:
     max_concurrent_seeds: int | None = None
     draws: bool = False
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    clippings: Mapping[str, Clipping] = field(default_factory=dict)
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == torch.float32:
@@ -105,7 +108,8 @@ class SeedGroup(ABC):
         """Take one optimizer step of ``player`` for every seed, and move the average; scalars are (n,)."""
         with self.config.autocast():
             loss, scalars = self._loss(LOSSES[player], batch)
-        optimizer_step(loss, self._params_of[player].values(), self.optimizers[player])
+        clip = self._of_each(self.config.clippings[player]) if player in self.config.clippings else None
+        optimizer_step(loss, self._params_of[player].values(), self.optimizers[player], clip)
         if player == "generator" and self.config.ema is not None:
             self._update_average(self.config.ema)
         return scalars
@@ -165,6 +169,10 @@ class SeedGroup(ABC):
     @abstractmethod
     def _loss(self, loss_fn: LossFn, batch: Batch) -> tuple[Tensor, Scalars]:
         """The sum of all seeds' losses, and scalars (n,)."""
+
+    @abstractmethod
+    def _of_each(self, clip: Clipping) -> Clipping:
+        """Lift what is done with one seed's gradients to those of all seeds."""
 
     @abstractmethod
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

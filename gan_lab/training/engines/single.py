@@ -11,6 +11,7 @@ from torch.nn.utils import get_total_norm
 from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import Batch, LossFn, Scalars
 from gan_lab.training.engines.base import Networks, SeedGroup, evaluating
+from gan_lab.training.engines.optimizers import Clipping
 
 
 class SingleSeed(SeedGroup):
@@ -31,6 +32,9 @@ class SingleSeed(SeedGroup):
     def _loss(self, loss_fn: LossFn, batch: Batch) -> tuple[Tensor, Scalars]:
         loss, scalars = self.gan(loss_fn, self.config.gan_loss, Batch(*(part[0] for part in batch)))
         return loss, {name: value[None] for name, value in scalars.items()}
+
+    def _of_each(self, clip: Clipping) -> Clipping:
+        return clip
 
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         self.gan.load_state_dict(networks[0])

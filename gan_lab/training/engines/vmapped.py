@@ -8,6 +8,7 @@ from torch.func import functional_call, vmap
 
 from gan_lab.gan.steps import Batch, LossFn, Scalars
 from gan_lab.training.engines.base import Networks, SeedGroup, evaluating
+from gan_lab.training.engines.optimizers import Clipping
 from gan_lab.training.engines.state import generator_state
 
 
@@ -45,6 +46,10 @@ class VmappedSeeds(SeedGroup):
         losses, scalars = vmap(loss_of_one, randomness="different")(self.params, self.buffers, batch)
         # Seeds share no parameter, so the gradient of the sum is the gradient of each seed's loss.
         return losses.sum(), scalars
+
+    def _of_each(self, clip: Clipping) -> Clipping:
+        lifted: Clipping = vmap(clip, randomness="different")
+        return lifted
 
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         # Weights may be tied: each name in a state dict -> the first name of the same tensor.

@@ -84,7 +84,7 @@ def test_an_override_that_cannot_be_composed(override: str, expected: str) -> No
 
 def test_groups_are_those_of_the_folder_with_the_variants_of_the_defaults_list() -> None:
     folders = {path.name for path in config_dir().iterdir() if path.is_dir()} - {"hydra"}
-    variants = {f"{network}_{group}" for network in ("generator", "discriminator") for group in ("activation", "optimizer", "schedule")}  # fmt: skip  # noqa: E501
+    variants = {f"{network}_{group}" for network in ("generator", "discriminator") for group in ("activation", "optimizer", "schedule", "clipping")}  # fmt: skip  # noqa: E501
     assert set(groups()) == folders | variants
     assert groups()["generator_optimizer"] == "optimizer@generator_optimizer"
     assert groups()["metric"] == "metric"

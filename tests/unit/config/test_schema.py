@@ -97,17 +97,20 @@ def test_nodes_of_another_kind(key: str, value: Any, sentence: str, defaults: Di
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("group", "entry"), [("schedule", "linear"), ("clipping", "norm")])
 @pytest.mark.parametrize(
     ("player", "other"), [("generator", "discriminator"), ("discriminator", "generator")]
 )
-def test_one_network_alone_is_chosen_and_not_left_out(player: str, other: str) -> None:
+def test_one_network_alone_is_chosen_and_not_left_out(
+    player: str, other: str, group: str, entry: str
+) -> None:
     """An empty entry is not part of a run's identity, so it cannot stand against one that is."""
-    left_out = f"schedule@{player}_schedule=none"
+    left_out = f"{group}@{player}_{group}=none"
     check(composed(left_out))
-    check(composed(f"schedule@{other}_schedule=linear", left_out))
-    sentence = f"^{left_out} does not work beside schedule: .*schedule@{other}_schedule=NAME"
+    check(composed(f"{group}@{other}_{group}={entry}", left_out))
+    sentence = f"^{left_out} does not work beside {group}: .*{group}@{other}_{group}=NAME"
     with pytest.raises(ConfigurationError, match=sentence):
-        check(composed("schedule=linear", left_out))
+        check(composed(f"{group}={entry}", left_out))
 
 
 def test_a_key_that_was_removed_is_named(defaults: DictConfig) -> None:

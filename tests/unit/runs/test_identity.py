@@ -92,7 +92,7 @@ def test_every_unhashed_key_is_tried() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["regularizer=none", "augmentation=none", "ema=null", "~regularizer", "schedule=none"],
+    ["regularizer=none", "augmentation=none", "ema=null", "~regularizer", "schedule=none", "clipping=none"],
 )
 def test_no_choice_is_the_default(override: str) -> None:
     assert digits(override) == digits()
