@@ -73,6 +73,7 @@ KEYS = {
     **dict.fromkeys(("loss", "criterion", "gan_loss"), "objective"),
     **dict.fromkeys(("reg", "penalty", "regularization"), "regularizer"),
     **dict.fromkeys(("init", "initialisation", "initializer", "weight_init"), "initialization"),
+    **dict.fromkeys(("pretrained", "init_weights", "weights", "load_from", "finetune", "netG"), "init_from"),
     **dict.fromkeys(("aug", "augment", "augmentations"), "augmentation"),
     **dict.fromkeys(("name", "study_name", "experiment_name", "project"), "study"),
     **dict.fromkeys(("z_dim", "latent_dim", "latent_size", "nz", "noise_dim"), "model.latent_size"),

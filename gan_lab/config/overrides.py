@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -14,7 +15,10 @@ from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
 
 # Keys whose values are names: whatever is typed is text.
-TEXT_KEYS = ("study", "dataset.name", "dataset.path", "dataset.root", "report.primary", "report.reference")
+TEXT_KEYS = (
+    *("study", "dataset.name", "dataset.path", "dataset.root", "report.primary", "report.reference"),
+    "init_from",
+)
 _NO_SEARCH = ("resumable", "basic")
 _OF_A_SWEEP = re.compile(r"[+~]*hydra[/.](launcher|sweeper|sweep)\b")
 
@@ -70,6 +74,8 @@ def _keep_text(override: str) -> str:
     if match is None or match["name"] not in TEXT_KEYS:
         return override
     key, value = match["key"], match["value"]
+    if match["name"] == "init_from" and value and Path(value).expanduser().exists():
+        return f"{key}={_quote(value)}"  # a run's name has = and , in it
     if re.fullmatch(r"[\w.+~/-]+(,[\w.+~/-]+)*", value, re.ASCII):
         return f"{key}={','.join(map(_quote_unless_text, value.split(',')))}"
     if not _is_text(override):

@@ -52,6 +52,12 @@ def check_margin(key: str, value: Any) -> ScoreMargin | None:
     return ScoreMargin(size, share, metric.strip() or None)
 
 
+def _check_true(key: str, value: Any) -> None:
+    """Check null or true: false would be hashed, and name another run that computes the same as null."""
+    if value is not None and value is not True:
+        raise refusal(key, value, "null or true")
+
+
 _RATE = _optional(partial(check_number, at_least=0))
 
 # Groups whose entry none is empty, and which each network may have of its own.
@@ -72,6 +78,8 @@ VALIDATORS: dict[str, Validator] = {
     "precision": partial(check_choice, choices=("fp32", "tf32", "bf16")),
     "engine": partial(check_choice, choices=("auto", "sequential", "vmap")),
     "execution": partial(check_choice, choices=("auto", "eager", "cuda_graph")),
+    "init_from": _optional(partial(check_text, allowed="null, a run's folder or a .safetensors file")),
+    "init_partial": _check_true,
     "ema": _optional(
         partial(check_number, above=0, below=1, allowed="null or a decay between 0 and 1, such as 0.999")
     ),
@@ -103,6 +111,8 @@ def check(cfg: DictConfig) -> None:
     """Raise ConfigurationError at the first plain key of the wrong type or out of range."""
     for key, validate in VALIDATORS.items():
         validate(key, value_of(cfg, key))
+    if cfg.init_partial and cfg.init_from is None:
+        raise ConfigurationError("init_partial=true needs init_from, which says where weights come from")
     for group in OPTIONAL_GROUPS:
         for player, other in _OTHER.items():
             # An empty entry is not hashed: the run would have the name of one in which both networks have it.

@@ -47,6 +47,7 @@ def methods_table(entries: Sequence[Entry], metric: PrimaryMetric) -> list[tuple
         ("schedule", choice("schedule", *(f"schedule@{player}_schedule" for player in PLAYERS))),
         ("clipping", choice("clipping", *(f"clipping@{player}_clipping" for player in PLAYERS))),
         ("initialization", choice("initialization")),
+        ("initial weights", _various([_initial_weights(run) for run in runs])),
         ("averaged generator", key("ema")),
         ("precision", key("precision")),
         ("engine", _various([f"{run.status.engine}, {run.status.execution}" for run in runs])),
@@ -92,6 +93,11 @@ def limitations(entries: Sequence[Entry], methods: Mapping[str, str]) -> list[st
     texts.append(
         f"Nothing is known of what comes after step {methods.get('steps')}: a slow learner may catch up."
     )
+    if any(run.config.get("init_from") for run in runs):
+        texts.append(
+            "Networks began with trained weights (init_from): seeds that began with the same ones are less "
+            "independent than their number says, and weights were trained with activations of their own."
+        )
     if "classifier" in {entry.results["features"]["name"] for entry in entries if entry.results}:
         texts.append(
             "Features come from a classifier of gan-lab's own: scores compare within this report, "
@@ -109,6 +115,11 @@ def _various(values: Sequence[str]) -> str:
     if len(different) > _MOST_VALUES:
         different = [*different[:_MOST_VALUES], f"and {len(different) - _MOST_VALUES} more"]
     return "; ".join(different)
+
+
+def _initial_weights(run: Run) -> str:
+    taken = ", ".join(f"{player} {text}" for player, text in run.status.initial_weights.items())
+    return f"{run.config.get('init_from')}: {taken}" if taken else ""
 
 
 def _learning_rates(config: Mapping[str, Any]) -> str:

@@ -15,10 +15,11 @@ from gan_lab.config.trust import trusted_config
 from gan_lab.datasets.base import Dataset, Images
 from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.config_file import CONFIG
+from gan_lab.runs.initial_weights import WEIGHTS
 from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
-from gan_lab.runs.weights import WEIGHTS, read_weights
+from gan_lab.runs.weights import read_weights
 from gan_lab.utils.checks import check_int
 from gan_lab.utils.devices import computing_on
 from gan_lab.utils.errors import DataError, GanLabError

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab.config.errors import describe_error
+from gan_lab.runs.initial_weights import content_digest
 from gan_lab.utils.checks import check_name
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import to_file_name
@@ -33,9 +34,11 @@ def identity(cfg: DictConfig | dict[str, Any]) -> str:
     """Return 64 hexadecimal digits that are the same for configurations that compute the same.
 
     All keys but `UNHASHED_KEYS` are hashed. A key that is null or empty does not count, at any depth, so that
-    a new key that is null by default renames no run.
+    a new key that is null by default renames no run. Of ``init_from`` the content counts, not the path.
     """
     plain = {key: value for key, value in to_plain(cfg).items() if key not in UNHASHED_KEYS}
+    if plain.get("init_from") is not None:
+        plain["init_from"] = content_digest(plain["init_from"])
     return _sha256({"version": IDENTITY_VERSION, "config": without_empty(plain)})
 
 
@@ -97,8 +100,13 @@ def without_empty(value: Any) -> Any:
 
 def _readable(overrides: Iterable[str]) -> str:
     """Return overrides as a part of a file name, without those that make no other run."""
-    shown = sorted({override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
+    shown = sorted({_short(override) for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
     return to_file_name(",".join(shown)) or "defaults"
+
+
+def _short(override: str) -> str:
+    """Leave out the path of ``init_from``: the name of a run there is as long as this one may be."""
+    return "init_from" if _key_of(override) == "init_from" else override
 
 
 def _key_of(override: str) -> str:

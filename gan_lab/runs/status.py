@@ -34,8 +34,8 @@ class Status:
     its initialization; measured_from: first step whose scores were made as ``config.yaml`` says, since a run
     may be resumed with other metrics; evaluation_digest: of how they are made; data_fingerprint,
     data_samples: of the training data; data_stamp: of their files, empty if they do not come from a folder;
-    sites: network -> what is swapped and kept in one of the user's own; sittings: of the processes that have
-    trained it, one after the other.
+    sites: network -> what is swapped and kept in one of the user's own; initial_weights: network -> what of
+    it came from ``init_from``; sittings: of the processes that have trained it, one after the other.
     """
 
     identity: str
@@ -66,6 +66,7 @@ class Status:
     data_samples: int = 0
     data_stamp: str = ""
     sites: dict[str, str] = field(default_factory=dict)
+    initial_weights: dict[str, str] = field(default_factory=dict)
     sittings: list[Sitting] = field(default_factory=list)
 
     def data_change(self, fingerprint: str, samples: int) -> str | None:
@@ -168,7 +169,7 @@ _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     # A group from which several are taken has a list, such as metric.
     "choices": lambda value: _is_dict_of(value, _is_str, lambda v: _is_str(v) or _is_list_of(v, _is_str)),
     "versions": lambda value: _is_dict_of(value, _is_str, _is_str),
-    "sites": lambda value: _is_dict_of(value, _is_str, _is_str),
+    **dict.fromkeys(("sites", "initial_weights"), lambda value: _is_dict_of(value, _is_str, _is_str)),
     "gains": lambda value: _is_dict_of(value, _is_str, _is_number),
     "diverged": lambda value: _is_dict_of(value, _is_count, _is_count),
     "sittings": lambda value: _is_list_of(value, _is_sitting),

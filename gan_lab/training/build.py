@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from gan_lab.training.engines import (
     choose_engine,
     choose_execution,
 )
+from gan_lab.training.initial_weights import take_initial_weights
 from gan_lab.training.updates import at_turn, build_clipping, build_schedule
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError
@@ -44,7 +45,8 @@ OWN_TARGETS = ("gan_lab.gan.OwnGenerator", "gan_lab.gan.OwnDiscriminator")
 class Components:
     """What a configuration names, before it is known whether it fits into memory.
 
-    gan: the initialized networks of the first seed, on the CPU; gains: network -> gain of its initialization.
+    gan: the initialized networks of the first seed, on the CPU; gains: network -> gain of its initialization;
+    initial_weights: network -> what of it came from ``init_from``.
     """
 
     data: Dataset
@@ -52,6 +54,7 @@ class Components:
     gan: GAN
     gains: dict[str, float]
     device: torch.device
+    initial_weights: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,15 @@ def build_components(cfg: DictConfig, device: torch.device) -> Components:
 
 
 def fresh_states(cfg: DictConfig, components: Components) -> list[TrainState]:
-    """Initialize the networks of every seed."""
+    """Initialize the networks of every seed, or take their weights from where ``init_from`` says."""
     states = [TrainState(cfg.seed, dict(components.gan.state_dict()))]
     for seed in range(cfg.seed + 1, cfg.seed + cfg.seeds):
         gan, components.gains = init_gan(cfg, components.data.shape, seed)
         states.append(TrainState(seed, dict(gan.state_dict())))
+    if cfg.init_from is not None:
+        components.initial_weights = take_initial_weights(cfg, states)
+        for player, text in components.initial_weights.items():
+            _log.warning("%s: %s (init_from=%s)", player, text, cfg.init_from)
     return states
 
 

@@ -100,13 +100,14 @@ class OpenRun:
             limits,
             recorded=before if saved is not None else None,
         )
-        self.status = self._new_status(experiment)
+        self.status = replace(self._new_status(experiment), initial_weights=components.initial_weights)
         if before is not None and saved is not None:
             self.status = replace(
                 self.status,
                 step=saved["step"],
                 diverged=saved["diverged"],
                 measured_from=self._measured_from(before, saved["step"]),
+                initial_weights=before.initial_weights,
                 seconds=before.seconds,
                 metric_seconds=before.metric_seconds,
                 diagnostic_seconds=before.diagnostic_seconds,

@@ -43,6 +43,18 @@ def test_a_name_is_text_as_it_was_typed(key: str, text: str) -> None:
     assert value(override) == text
 
 
+def test_a_path_that_is_there_is_taken_as_it_is() -> None:
+    """The name of a run has what Hydra would read as another key, or as a sweep."""
+    path = Path("outputs/ring/activation=elu,seeds=2-0123abcd")
+    [before] = keep_text(["init_from=plain.safetensors"])
+    assert value(before) == "plain.safetensors"
+    path.mkdir(parents=True)
+    [override] = keep_text([f"init_from={path}"])
+    assert value(override) == str(path)
+    assert keep_text([override]) == [override]
+    assert keep_text(["init_from=null"]) == ["init_from=null"]
+
+
 def test_a_sweep_over_names_is_text_too() -> None:
     [override] = keep_text(["dataset.path=2024_01_15,2024_01_16,more"])
     parsed = OverridesParser.create().parse_override(override)

@@ -27,6 +27,8 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "engine": (["auto", "sequential", "vmap"], ["", None, "warp", "stacked"]),
     "execution": (["auto", "eager", "cuda_graph"], ["", None, "warp", "captured"]),
     "ema": ([None, 0.999], [0.0, 1.0, "x"]),
+    "init_from": ([None, "outputs/digits/a", "b.safetensors"], ["", 3, True]),
+    "init_partial": ([None, True], [False, 1, "x"]),
     "report.primary": ([None, "fid"], ["", 3]),
     "report.reference": (["relu"], ["", None]),
     "report.margin": ([None, 0.1, "10%", 5, "0.02 kid"], [0, -1, True, "much", "100%", "10% kid"]),
@@ -111,6 +113,11 @@ def test_one_network_alone_is_chosen_and_not_left_out(
     sentence = f"^{left_out} does not work beside {group}: .*{group}@{other}_{group}=NAME"
     with pytest.raises(ConfigurationError, match=sentence):
         check(composed(f"{group}={entry}", left_out))
+
+
+def test_a_part_of_nothing_is_refused(defaults: DictConfig) -> None:
+    with pytest.raises(ConfigurationError, match=r"^init_partial=true needs init_from"):
+        check(with_value(defaults, "init_partial", True))
 
 
 def test_a_key_that_was_removed_is_named(defaults: DictConfig) -> None:
