@@ -1,24 +1,32 @@
-"""gan-lab: which activation function should this GAN use, answered with evidence."""
+"""gan-lab: which activation function should this GAN use, answered with evidence.
 
+In Python: `train_run` trains one run, `Study` several and reads what they say, `load` opens a trained one.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_lab.api.study import Study
-    from gan_lab.runs.load import load
+    from gan_lab.api.training import train_run
+    from gan_lab.runs.load import TrainedRun, load
+    from gan_lab.utils.errors import GanLabError
 
-__all__ = ["Study", "load"]
+__all__ = ["GanLabError", "Study", "TrainedRun", "load", "train_run"]
+
+_HOMES = {
+    "GanLabError": "utils.errors",
+    "Study": "api.study",
+    "TrainedRun": "runs.load",
+    "load": "runs.load",
+    "train_run": "api.training",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Lazily, so that `gan-lab --help` does not wait for torch.
-    if name == "Study":
-        from gan_lab.api.study import Study
-
-        return Study
-    if name == "load":
-        from gan_lab.runs.load import load
-
-        return load
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

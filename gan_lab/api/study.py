@@ -1,53 +1,89 @@
-"""A study as Python code trains it."""
+"""A study as Python code trains it, and reads it."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hydra import compose, initialize_config_dir
-
-from gan_lab.config.aliases import resolve_aliases
-from gan_lab.config.errors import config_errors
-from gan_lab.config.overrides import keep_text
-from gan_lab.utils.paths import config_dir
+from gan_lab.utils.checks import check_name
+from gan_lab.utils.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gan_lab.runs.load import TrainedRun
+    import pandas
 
-_log = logging.getLogger(__name__)
+    from gan_lab.runs.load import TrainedRun
 
 
 class Study:
-    """Runs that belong together, in ``outputs/<name>``; None leaves the name to the configuration."""
+    """Runs that belong together, in ``outputs/<name>``."""
 
-    def __init__(self, name: str | None = None) -> None:
-        self.name = name
+    def __init__(self, name: str) -> None:
+        self.name: str = check_name("study", name)
 
-    def train(self, overrides: Sequence[str] = ()) -> "TrainedRun":
-        """Train one run as ``gan-lab train <overrides>`` does and return it.
+    @property
+    def folder(self) -> Path:
+        """Where the runs are, below the current folder."""
+        return Path("outputs") / self.name
 
-        A finished run is returned as it is, an interrupted one is resumed. Raises `GanLabError` for what the
-        command line would refuse, and `RunFailedError` if the run fails.
+    def train(
+        self, overrides: Sequence[str] = (), /, *, config_dir: str | Path | None = None, **choices: Any
+    ) -> "list[TrainedRun]":
+        """Train a run for every combination of values and return them, as `gan_lab.train_run` does for one.
+
+        A list has several values: ``train(activation=["relu", "elu"], seeds=8)`` are two runs of eight seeds,
+        ``train(["activation=relu,elu", "seeds=8"])`` the same ones. Finished runs are not trained again, and
+        a run that fails does not stop the others.
         """
-        from gan_lab.config.trust import target_modules
-        from gan_lab.runs.existing import watched_note
-        from gan_lab.runs.load import load
-        from gan_lab.runs.naming import task_config
-        from gan_lab.train import train
+        from gan_lab.api.training import train_all
 
-        study = [] if self.name is None else [f"study={self.name}"]
-        with config_errors():
-            with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-                composed = compose(
-                    "train",
-                    overrides=keep_text(resolve_aliases([*study, *overrides])),
-                    return_hydra_config=True,
-                )
-            folder = Path(composed.hydra.run.dir)
-        cfg = task_config(composed)
-        train(cfg, folder, composed.hydra)
-        trained = load(folder, target_modules(cfg))
-        if note := watched_note(cfg, trained.run):
-            _log.warning(note)
-        return trained
+        if "study" in choices or any(str(word).startswith("study=") for word in overrides):
+            raise ConfigurationError(f"study is the name of this study, {self.name!r}: leave it out")
+        return train_all(overrides, config_dir=config_dir, study=self.name, **choices)
+
+    def runs(self, trust: Sequence[str] = ()) -> "list[TrainedRun]":
+        """Return all runs that are there, by name; ``trust``: see `gan_lab.load`."""
+        from gan_lab.runs.load import load
+        from gan_lab.runs.study import read_study
+
+        return [load(run.folder, trust) for run in read_study(self.folder).runs]
+
+    def scores(self) -> "pandas.DataFrame":
+        """Return one row per run, seed and metric: the columns of the report's ``results.csv``.
+
+        Raises GanLabError without pandas, and if there are no runs.
+        """
+        from gan_lab.api.tables import scores
+
+        return scores(self.folder)
+
+    def curves(self) -> "pandas.DataFrame":
+        """Return one row per run, seed and logged step: losses, metrics and diagnostics by their tags.
+
+        Raises GanLabError without pandas, and if there are no runs.
+        """
+        from gan_lab.api.tables import curves
+
+        return curves(self.folder)
+
+    def report(
+        self, *, primary: str | None = None, reference: str | None = None, margin: str | None = None
+    ) -> Path:
+        """Write the report into ``<folder>/report``, print its verdict, and return where its page is.
+
+        What is given here was chosen after the runs, and the page says so. Beside the page, ``report.json``
+        has all numbers. Raises GanLabError without runs.
+        """
+        from gan_lab.report.terminal import lines
+        from gan_lab.report.write import read_runs, write
+
+        page = self.folder / "report" / "index.html"
+        report = write(
+            read_runs(self.folder), page.parent, primary=primary, reference=reference, margin=margin
+        )
+        for line in lines(report):
+            print(line)
+        return page
+
+    def __repr__(self) -> str:
+        from gan_lab.api.tables import describe
+
+        return f"Study({self.name!r}): {describe(self.folder)}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gan_lab.config.aliases import KEYS, NO_KEYS, entries, entry_called, resolve_aliases, search_folders
 from gan_lab.config.errors import groups, settings
+from gan_lab.config.fitting import with_fitting_model
 from gan_lab.config.overrides import keep_text
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
@@ -42,7 +43,7 @@ def read_words(words: Sequence[str]) -> Words:
     line = _Line(flags, overrides, folders)
     for rule in _RULES:
         rule(line)
-    return [*flags, *keep_text(resolve_aliases(overrides, folders))]
+    return [*flags, *keep_text(with_fitting_model(resolve_aliases(overrides, folders)))]
 
 
 def is_for_training(word: str) -> bool:

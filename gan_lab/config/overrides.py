@@ -75,11 +75,11 @@ def _keep_text(override: str) -> str:
         return override
     key, value = match["key"], match["value"]
     if match["name"] == "init_from" and value and Path(value).expanduser().exists():
-        return f"{key}={_quote(value)}"  # a run's name has = and , in it
+        return f"{key}={quote(value)}"  # a run's name has = and , in it
     if re.fullmatch(r"[\w.+~/-]+(,[\w.+~/-]+)*", value, re.ASCII):
-        return f"{key}={','.join(map(_quote_unless_text, value.split(',')))}"
+        return f"{key}={','.join(map(quote_unless_text, value.split(',')))}"
     if not _is_text(override):
-        quoted = f"{key}={_quote(value)}"
+        quoted = f"{key}={quote(value)}"
         quoted = shlex.quote(quoted) if re.search(r'["$`\\!]', quoted) else f'"{quoted}"'
         raise ConfigurationError(
             f"{match['name']}={truncate(value)} needs quotation marks: gan-lab train {truncate(quoted, 600)}"
@@ -87,12 +87,13 @@ def _keep_text(override: str) -> str:
     return override
 
 
-def _quote_unless_text(word: str) -> str:
+def quote_unless_text(word: str) -> str:
+    """Return a word as it is if Hydra reads it as text, else in quotation marks."""
     try:
         value = OverridesParser.create().parse_override(f"key={word}").value()
     except (HydraException, ValueError):  # ~, or thousands of digits
-        return _quote(word)
-    return _quote(word) if isinstance(value, (bool, int, float)) else word
+        return quote(word)
+    return quote(word) if isinstance(value, (bool, int, float)) else word
 
 
 def _is_text(override: str) -> bool:
@@ -104,6 +105,6 @@ def _is_text(override: str) -> bool:
         return False
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """Quote text as Hydra reads it: backslashes count only in front of a quotation mark."""
     return "'" + re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + ("\\'" if m[2] else ""), text) + "'"

@@ -17,7 +17,7 @@ from gan_lab.datasets.files import data_stamp
 from gan_lab.runs.config_file import CONFIG
 from gan_lab.runs.initial_weights import WEIGHTS
 from gan_lab.runs.naming import to_plain
-from gan_lab.runs.run import Run
+from gan_lab.runs.run import Run, describe_scores
 from gan_lab.runs.status import Status
 from gan_lab.runs.weights import read_weights
 from gan_lab.utils.checks import check_int
@@ -27,6 +27,7 @@ from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import encode_png
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import seeded, stream
+from gan_lab.utils.text import plural
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class TrainedRun:
 
     run: Run
     cfg: DictConfig
+
+    def __repr__(self) -> str:
+        seeds = plural(len(self.seeds), "seed")
+        scores = describe_scores(self.run)
+        line = "not measured" if scores is None else "{} {} (real data {})".format(*scores)
+        return f"{self.folder}: {self.run.state} at step {self.run.step:,}, {seeds}\n{line}"
 
     @property
     def folder(self) -> Path:
@@ -91,7 +98,7 @@ class TrainedRun:
     @torch.no_grad()
     def sample(
         self,
-        number: int,
+        number: int = 64,
         seed: int | None = None,
         noise: int = 0,
         device: torch.device | str = "cpu",
@@ -105,7 +112,7 @@ class TrainedRun:
     @torch.no_grad()
     def interpolate(
         self,
-        number: int,
+        number: int = 64,
         seed: int | None = None,
         noise: int = 0,
         device: torch.device | str = "cpu",

@@ -1,5 +1,6 @@
 """One run's folder as it is on the disk, each file read when it is asked for. Imports no torch."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from gan_lab.runs.sittings import Sitting, environment_changes
 from gan_lab.runs.stats import last_step, read_stats
 from gan_lab.runs.status import ENDED, Status
 from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.text import format_number
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,16 @@ class Run:
         for seed in self.seeds:
             for grid in seed.pictures[-1:]:
                 grid_size(grid, self.folder)
+
+
+def describe_scores(run: Run) -> tuple[str, str, str] | None:
+    """Return the primary score's name, its value for every seed, and that of real data; None without any."""
+    results = []
+    with suppress(GanLabError):  # a corrupt file is not worth a failure here
+        results = [seed.results for seed in run.seeds if seed.results is not None]
+    if not results:
+        return None
+    primary = results[0]["primary"]
+    last = [one["metrics"][primary]["last"] for one in results]
+    scores = ", ".join(map(format_number, last[:8])) + (", ..." if len(last) > 8 else "")
+    return primary, scores, format_number(results[0]["metrics"][primary]["real_data"])

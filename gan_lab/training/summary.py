@@ -1,15 +1,13 @@
 """What is printed at the end of a run. Imports no torch: a finished run is answered at once."""
 
-from contextlib import suppress
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from gan_lab.runs.existing import watched_note
-from gan_lab.runs.run import Run
-from gan_lab.utils.errors import GanLabError
+from gan_lab.runs.run import Run, describe_scores
 from gan_lab.utils.paths import quoted, relative
-from gan_lab.utils.text import format_number, plural
+from gan_lab.utils.text import plural
 
 
 def summary(cfg: DictConfig, folder: Path) -> str:
@@ -35,14 +33,9 @@ def summary(cfg: DictConfig, folder: Path) -> str:
 
 def _scores(run: Run) -> list[str]:
     """The primary score of every seed, and the share of time that metrics took."""
-    results = []
-    with suppress(GanLabError):  # a corrupt file is not worth a failure here
-        results = [seed.results for seed in run.seeds if seed.results is not None]
-    if not results:
+    described = describe_scores(run)
+    if described is None:
         return []
-    primary = results[0]["primary"]
-    last = [one["metrics"][primary]["last"] for one in results]
-    real_data = results[0]["metrics"][primary]["real_data"]
-    scores = ", ".join(map(format_number, last[:8])) + (", ..." if len(last) > 8 else "")
+    primary, scores, real_data = described
     share = f"measuring took {run.status.metric_seconds / max(run.status.seconds, 1e-9):.0%} of the time"
-    return [f"  {primary:8} {scores} (real data {format_number(real_data)}; {share})"]
+    return [f"  {primary:8} {scores} (real data {real_data}; {share})"]

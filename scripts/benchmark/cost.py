@@ -20,12 +20,12 @@ from measure import interleaved
 
 def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
     """Share of a run's time that each call of the loop's callback takes, at default intervals."""
-    from gan_lab import Study
+    from gan_lab import train_run
     from gan_lab.training.recorder import Recorder
 
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, _working_in(Path(folder)), _timed(Recorder, seconds):
-        run = Study().train([f"steps={500 if quick else 3000}", "activation=elu", f"device={device.type}"])
+        run = train_run([f"steps={500 if quick else 3000}", "activation=elu", f"device={device.type}"])
     seconds["all of it"] = sum(seconds.values())
     for name, spent in seconds.items():
         yield {"what": name, "share of the run": spent / run.status.seconds, "s": spent}

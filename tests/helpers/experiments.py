@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from gan_lab import Study
+from gan_lab import train_run
 from gan_lab.runs.load import TrainedRun
 from gan_lab.sweeps.compose import SweepComposer
 from gan_lab.training.build import Experiment, build_components, build_experiment, fresh_states
@@ -103,4 +103,4 @@ def take_steps(experiment: Experiment, steps: int) -> list[dict[str, torch.Tenso
 
 def train(overrides: Sequence[str] = ()) -> TrainedRun:
     """One run in this process, as the Python API trains it."""
-    return Study().train(overrides)
+    return train_run(overrides)

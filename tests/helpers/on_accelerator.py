@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_lab import Study
+from gan_lab import train_run
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.runs.load import TrainedRun, load
 from gan_lab.training import run
@@ -72,8 +72,8 @@ def whole_run(folder: Path, words: Sequence[str]) -> float:
     accelerator.LEDGER.clear()
     chosen, run.select_device = run.select_device, lambda name: device
     try:
-        Study("ours").train([*words, "steps=3"])
-        ours = Study("ours").train([*words, "steps=5"])
+        train_run(["study=ours", *words, "steps=3"])
+        ours = train_run(["study=ours", *words, "steps=5"])
         trained_scores = _scores(ours)
         scores = _scores(ours, device)
     finally:
@@ -82,7 +82,7 @@ def whole_run(folder: Path, words: Sequence[str]) -> float:
     kinds = (ours.sample, ours.interpolate)
     drawn = {kind.__name__: kind(4, device=device) for kind in kinds}
     assert not accelerator.LEDGER.refused, accelerator.LEDGER.refused
-    theirs = Study("theirs").train([*words, "steps=5", "device=cpu"])
+    theirs = train_run(["study=theirs", *words, "steps=5", "device=cpu"])
     # Scores count samples, so they may jump by one.
     expected = [_scores(theirs), _scores(theirs, torch.device("cpu"))]
     for one, other in zip([trained_scores, scores], expected, strict=True):

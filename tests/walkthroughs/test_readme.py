@@ -25,7 +25,7 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code
     names: dict[str, object] = {}
-    small = code[1].replace('"steps=200"', '"steps=2", "batch_size=4", "metrics.every=0"')
+    small = code[1].replace("steps=200", "steps=2, batch_size=4, metrics__samples=64, diagnostics__every=0")
     assert small != code[1]
     exec(small, names)
     images = names["images"]

@@ -15,8 +15,6 @@ from typing import Any
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob
 from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
@@ -49,7 +47,7 @@ class ResumableSweeper(BasicSweeper):
     """
 
     def sweep(self, arguments: list[str]) -> Any:
-        from gan_lab.config.aliases import resolve_aliases
+        from gan_lab.sweeps.combinations import combinations
         from gan_lab.sweeps.compose import SweepComposer
         from gan_lab.sweeps.sweep import sweep
         from gan_lab.utils.files import atomic_write
@@ -58,28 +56,14 @@ class ResumableSweeper(BasicSweeper):
         assert self.launcher is not None
         assert self.hydra_context is not None
         loader, config, launcher = self.hydra_context.config_loader, self.config, self.launcher
-        parser = OverridesParser.create(config_loader=loader)
-        overrides = [*self._parse_config(), *arguments]
-        paths = [str(source.path) for source in loader.get_search_path().get_path()]
-        folders = [Path(path.removeprefix("file://")) for path in paths if "pkg://" not in path]
-        parsed = parser.parse_overrides(resolve_aliases(overrides, folders))
-        [combinations] = self.split_arguments(parsed, max_batch_size=None)
+        compose = SweepComposer(loader, config)
 
         def begin(study: Path) -> None:
             study.mkdir(parents=True, exist_ok=True)
             atomic_write(study / "multirun.yaml", OmegaConf.to_yaml(config))  # through no link
 
-        compose = SweepComposer(loader, config)
-        # "Every activation" of gan-lab's own networks does not include the one that only others have.
-        globs = [o.key_or_group for o in parsed if isinstance(o.value(), Glob)]
-        as_written = {f"{key}=as_written" for key in globs if key.partition("@")[0] == "activation"}
-        kept = [
-            words
-            for words in combinations
-            if as_written.isdisjoint(words) or "reference" in compose(list(words)).model
-        ]
-        combinations = kept or combinations  # the refusal says why
-        failures = sweep(combinations, compose, begin, launcher.launch, self.max_batch_size)
+        runs = combinations(loader, compose, [*self._parse_config(), *arguments])
+        failures = sweep(runs, compose, begin, launcher.launch, self.max_batch_size)
         if failures:
             sys.exit(1)
 
