@@ -138,5 +138,5 @@ def main() -> None:
     gan-lab train activation=elu
     gan-lab train -m activation=sigmoid,tanh,relu,leaky_relu,prelu,elu seeds=10
     gan-lab sample outputs/digits/<run>
-    tensorboard --logdir outputs/digits
+    tensorboard --logdir outputs/digits/tensorboard
     """

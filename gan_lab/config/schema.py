@@ -85,6 +85,7 @@ VALIDATORS: dict[str, Validator] = {
     ),
     "log.every": check_int,
     "log.histograms": check_bool,
+    "log.layers": _optional(check_bool),
     "samples.every": partial(check_int, at_least=0),
     "samples.number": check_int,
     "metrics.every": partial(check_int, at_least=0),

@@ -12,6 +12,8 @@ from gan_lab.runs.status import STATUS
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.text import truncate
 
+OVERVIEW = "tensorboard"  # the folder of what TensorBoard shows of a study: gan_lab.report.tensorboard
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -51,11 +53,15 @@ def _known_studies(folder: Path, command: str) -> str:
     return truncate(f"type gan-lab {command} {', or '.join(shlex.quote(str(path)) for path in known)}", 600)
 
 
-def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> StudyFolder:
+def read_study(
+    folder: Path,
+    check: Callable[[Run], object] | None = None,
+    load: Callable[[Path], Run] = Run.load,
+) -> StudyFolder:
     """Read every run in a study's folder; a single run is a study of one, also if it is archived.
 
-    A run that cannot be loaded, or for which ``check`` raises GanLabError, is named under ``damaged``. Raises
-    GanLabError for a folder without runs.
+    A run that ``load`` cannot load, or for which ``check`` raises GanLabError, is named under ``damaged``.
+    Raises GanLabError for a folder without runs.
     """
     folders = run_folders(folder)
     if not folders:
@@ -69,7 +75,7 @@ def read_study(folder: Path, check: Callable[[Run], object] | None = None) -> St
             damaged[path.name] = f"{path} is a link, and a study's runs are folders in it"
             continue
         try:
-            run = Run.load(path)
+            run = load(path)
             if check is not None:
                 check(run)
             runs.append(run)

@@ -23,6 +23,7 @@ from gan_lab.runs.status import Status, now
 from gan_lab.runs.weights import write_weights
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
+from gan_lab.training.overview import Overview
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.progress import annotate, progress_bar
@@ -79,11 +80,17 @@ class Recorder:
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
         self.diverged_states = {state.seed: state for state in diverged_states}
-        self.logs = {s: SeedLog(seed_folder(folder, s), status.step) for s in status.seeds}
+        self.logs = {
+            seed: SeedLog(
+                seed_folder(folder, seed), status.step, primary=self._primary, layers=cfg.log.layers
+            )
+            for seed in status.seeds
+        }
         self._scores, self._last_eval_step = self._last_scores()
         self._seconds_before = status.seconds
         self._begun = self._last_log = time.monotonic()
         self._last_log_step = status.step
+        self._overview = Overview(folder, cfg.study, self._primary)
         self._bar = progress_bar(folder.name, total=status.steps, initial=status.step, unit="step")
 
     def _last_scores(self) -> tuple[dict[int, Scores], int]:
@@ -99,11 +106,14 @@ class Recorder:
                 step = lines[-1]["step"]
         return last_scores, step
 
-    def begin(self, configuration: str, hyperparameters: Mapping[str, Any]) -> None:
+    @property
+    def _primary(self) -> str | None:
+        return self.evaluator.primary if self.evaluator else None
+
+    def begin(self, configuration: str) -> None:
         if self.status.step == 0:
-            for seed, log in self.logs.items():
-                scores = [f"metrics/{self.evaluator.primary}"] if self.evaluator else []
-                log.log_configuration(configuration, {**hyperparameters, "seed": seed}, scores)
+            for log in self.logs.values():
+                log.log_configuration(configuration)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
         self._log_real()
@@ -123,6 +133,7 @@ class Recorder:
         self._bar.update()
         for log in self.logs.values():
             log.flush()
+        self._overview.update()
 
     def log_scalars(self, step: int, seeds: Sequence[int], numbers: Scalars) -> None:
         table = rows(numbers)
@@ -250,9 +261,9 @@ class Recorder:
         for seed, log in self.logs.items():
             log.flush()
             self._results(seed)
-            log.log_end(successful=state == "finished" and seed not in self.status.diverged)
             log.close()
         self._set_state(state, reason)
+        self._overview.finish()
 
     def _set_state(self, state: str, reason: str) -> None:
         _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")

@@ -29,7 +29,6 @@ from gan_lab.training.build import (
     Experiment,
     Limits,
     build_experiment,
-    config_key_for,
     fresh_states,
 )
 from gan_lab.training.engines import TrainState
@@ -190,7 +189,7 @@ class OpenRun:
                 diverged_states=self.diverged_states,
             )
             try:
-                recorder.begin((folder / CONFIG).read_text(), hyperparameters(cfg, status))
+                recorder.begin((folder / CONFIG).read_text())
                 yield recorder
             except KeyboardInterrupt:
                 recorder.close_on_error("interrupted", "stopped at once, after its last checkpoint")
@@ -290,20 +289,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     phrases = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in phrases)
-
-
-def hyperparameters(cfg: DictConfig, status: Status) -> dict[str, str | float]:
-    """What TensorBoard's HPARAMS tab compares: the chosen names, and the numbers people vary."""
-    table: dict[str, str | float] = {
-        group: status.choices.get(group, "")
-        for group in ("activation", "dataset", "model", "optimizer", "objective", "regularizer")
-    }
-    for player in PLAYERS:
-        choice = status.choices.get(f"activation@{player}_activation")
-        table[f"{player}_activation"] = choice or table["activation"]
-        lr = cfg[config_key_for(cfg, "optimizer", player)].get("lr")
-        table[f"{player}_lr"] = float(lr) if lr is not None else ""
-        table[f"{player}_gain"] = status.gains.get(player, "")
-    table["initialization"] = status.choices.get("initialization", "")
-    table["batch_size"] = cfg.batch_size
-    return table

@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from gan_lab.runs.existing import watched_note
 from gan_lab.runs.run import Run, describe_scores
+from gan_lab.runs.study import OVERVIEW
 from gan_lab.utils.paths import quoted, relative
 from gan_lab.utils.text import plural
 
@@ -25,7 +26,9 @@ def summary(cfg: DictConfig, folder: Path) -> str:
     lines += _scores(run)
     if pictures := seeds[0].pictures:
         lines.append(f"  samples  {relative(pictures[-1])}")
-    lines.append(f"  look     tensorboard --logdir {quoted(relative(folder.parent))}")
+    overview = folder.parent / OVERVIEW
+    look = overview if overview.is_dir() else folder
+    lines.append(f"  look     tensorboard --logdir {quoted(relative(look))}")
     if note := watched_note(cfg, run):
         lines.append(f"  note     {note}")
     return "\n".join(lines)

@@ -1,45 +1,40 @@
 """Log a run while it trains, in one folder per seed: TensorBoard events, ``stats.jsonl`` and sample grids.
 
-Tags never change their meaning: ``loss/*``, ``logits/*``, ``probability/*`` (D(x) and D(G(z))),
-``accuracy/*``, ``metrics/*``, ``diagnostics/*``, ``speed/*``, ``samples``, ``real``, ``weights/*``,
-``gradients/*``, ``learning_rate/*``, ``configuration``.
+Tags never change their meaning: those of scalars (`gan_lab.runs.tags`), ``samples``, ``real``, ``weights/*``,
+``gradients/*``, ``configuration``. What a study shows of all its seeds is `gan_lab.report.tensorboard`.
 """
 
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.hparams.api_pb2 import Status as SessionStatus
-from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_summary_metadata
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from gan_lab.runs.samples import has_real, write_real, write_samples
 from gan_lab.runs.stats import StatsWriter
+from gan_lab.runs.tags import is_of_layer, tag_of
 from gan_lab.utils.images import encode_png
 
 _EVENTS = "events.out.tfevents."
-# Numbers of the HPARAMS tab: those that every run has.
-HEADLINES = ("loss/discriminator", "loss/generator", "accuracy/discriminator")
 
 
 class SeedLog:
     """The log of one seed.
 
     Opened at a step, it drops whatever was written after that step. At step 0 it drops everything: a run
-    without a checkpoint starts again.
+    without a checkpoint starts again. primary: the score that TensorBoard shows first; layers: whether it
+    shows the diagnostics of single layers.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(
+        self, folder: Path, step: int, *, primary: str | None = None, layers: bool | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.primary, self.layers = folder, primary, layers
         self._stats = StatsWriter(folder, step or -1)
         self._line: dict[str, float | None] = {}
         _make_older(folder)
@@ -53,7 +48,9 @@ class SeedLog:
         self._line |= {"step": step}
         for name, value in numbers.items():
             self._line[name] = value if value is not None and math.isfinite(value) else None
-            self._events.add_scalar(name, math.nan if value is None else value, step)
+            if self.layers or not is_of_layer(name):
+                tag = tag_of(name, self.primary)
+                self._events.add_scalar(tag, math.nan if value is None else value, step)
 
     def flush(self) -> None:
         if self._line:
@@ -71,7 +68,7 @@ class SeedLog:
 
     def log_speed(self, step: int, steps_per_second: float) -> None:
         """Log the speed in TensorBoard only: ``stats.jsonl`` holds what is the same on every machine."""
-        self._events.add_scalar("speed/steps_per_second", steps_per_second, step)
+        self._events.add_scalar(tag_of("speed/steps_per_second", None), steps_per_second, step)
 
     def log_samples(self, step: int, grid: Tensor) -> None:
         """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
@@ -94,25 +91,9 @@ class SeedLog:
             if gradient is not None and gradient.isfinite().all():
                 self._events.add_histogram(f"gradients/{tag}", gradient.float(), step)
 
-    def log_configuration(
-        self, configuration: str, hyperparameters: Mapping[str, Any], scores: Sequence[str] = ()
-    ) -> None:
-        """Log the resolved configuration as text, and this seed's row of the HPARAMS tab."""
+    def log_configuration(self, configuration: str) -> None:
+        """Log the resolved configuration as text."""
         self._events.add_text("configuration", f"```yaml\n{configuration}\n```", 0)
-        columns = dict.fromkeys([*scores, *HEADLINES], 0.0)
-        experiment, session, _ = hparams(dict(hyperparameters), columns)  # type: ignore[no-untyped-call]
-        self._summary(experiment)
-        self._summary(session)
-
-    def log_end(self, *, successful: bool) -> None:
-        status = SessionStatus.STATUS_SUCCESS if successful else SessionStatus.STATUS_FAILURE
-        content = HParamsPluginData(session_end_info=SessionEndInfo(status=status))
-        metadata = create_summary_metadata(hparams_plugin_data_pb=content)
-        self._summary(Summary(value=[Summary.Value(tag=SESSION_END_INFO_TAG, metadata=metadata)]))
-
-    def _summary(self, summary: Any) -> None:
-        # Through the writer's file: `add_hparams` would open a run of its own beside this one.
-        self._events._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         self.flush()

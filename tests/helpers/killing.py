@@ -224,7 +224,7 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
     scalars = {
         tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
         for tag in tags["scalars"]
-        if not tag.startswith("speed/")
+        if not tag.startswith("9_speed/")
     }
     return scalars | {tag: [(image.step, 0.0) for image in accumulator.Images(tag)] for tag in tags["images"]}
 

@@ -12,6 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -217,22 +218,30 @@ def trained() -> Path:
     return run.folder.parent
 
 
-@pytest.fixture
-def tensorboard(trained: Path) -> Iterator[str]:
-    """The address of a TensorBoard that shows the study."""
+@contextmanager
+def serving(logdir: Path, runs: int) -> Iterator[str]:
+    """The address of a TensorBoard, when it has found so many runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(trained), "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1"]
     with Path("tensorboard.log").open("w") as log:
         process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_for(lambda: len(ask(f"{address}/data/runs")) == 4)
+        _wait_for(lambda: len(ask(f"{address}/data/runs")) == runs)
+        _wait_for(lambda: len(ask(f"{address}/data/plugin/scalars/tags")) == runs)
         yield address
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture
+def tensorboard(trained: Path) -> Iterator[str]:
+    """The address of a TensorBoard that shows the study."""
+    with serving(trained / "tensorboard", 2) as address:
+        yield address
 
 
 def ask(url: str, body: dict[str, Any] | None = None) -> Any:
@@ -254,33 +263,65 @@ def _wait_for(ready: Any, seconds: float = 60) -> None:
         time.sleep(0.3)
 
 
-def test_tensorboard_serves_scalars_images_and_hyperparameters(tensorboard: str) -> None:
-    runs = ask(f"{tensorboard}/data/runs")
-    _wait_for(lambda: len(ask(f"{tensorboard}/data/plugin/scalars/tags")) == len(runs))
+def check_curves_and_pictures(tensorboard: str) -> None:
     scalars = ask(f"{tensorboard}/data/plugin/scalars/tags")
-    for run in runs:
-        assert {"metrics/mode_js", "loss/generator", "diagnostics/generator/dead"} <= set(scalars[run])
-        where = urllib.parse.urlencode({"run": run, "tag": "metrics/mode_js"})
+    images = ask(f"{tensorboard}/data/plugin/images/tags")
+    assert set(images) == set(scalars)
+    for run in scalars:
+        tags = sorted(scalars[run])
+        assert tags[0] == "1_score/mode_js"
+        assert {"2_loss/generator", "5_diagnostics/generator/dead"} <= set(tags)
+        assert not [tag for tag in tags if "hidden" in tag]
+        where = urllib.parse.urlencode({"run": run, "tag": "1_score/mode_js"})
         points = ask(f"{tensorboard}/data/plugin/scalars/scalars?{where}")
         assert [step for _, step, _ in points] == [0, 2, 4]
-    images = ask(f"{tensorboard}/data/plugin/images/tags")
-    where = urllib.parse.urlencode({"run": runs[0], "tag": "samples", "sample": 0})
-    pictures = ask(f"{tensorboard}/data/plugin/images/images?{where}")
-    assert set(images) == set(runs)
-    assert [picture["step"] for picture in pictures] == [0, 4]
-    with urllib.request.urlopen(
-        f"{tensorboard}/data/plugin/images/individualImage?{pictures[-1]['query']}"
-    ) as f:
-        assert f.read(8) == b"\x89PNG\r\n\x1a\n"
+        where = urllib.parse.urlencode({"run": run, "tag": "samples", "sample": 0})
+        pictures = ask(f"{tensorboard}/data/plugin/images/images?{where}")
+        assert [picture["step"] for picture in pictures] == [0, 4]
+        with urllib.request.urlopen(
+            f"{tensorboard}/data/plugin/images/individualImage?{pictures[-1]['query']}"
+        ) as f:
+            assert f.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_tensorboard_shows_a_run_with_one_curve_per_seed(trained: Path) -> None:
+    (run, *_) = sorted(path.parent for path in trained.glob("*/status.json"))
+    with serving(run, 2) as address:
+        assert sorted(ask(f"{address}/data/runs")) == ["seed_0", "seed_1"]
+        check_curves_and_pictures(address)
+
+
+def test_tensorboard_shows_a_study_with_one_curve_per_candidate(tensorboard: str) -> None:
+    assert sorted(ask(f"{tensorboard}/data/runs")) == ["elu", "relu"]
+    check_curves_and_pictures(tensorboard)
+    layout = ask(f"{tensorboard}/data/plugin/custom_scalars/layout")
+    assert [category["title"] for category in layout["category"]][:2] == ["score", "score, every seed"]
+    (chart,) = layout["category"][1]["chart"]
+    where = urllib.parse.urlencode({"run": "elu", "tag": chart["multiline"]["tag"][0]})
+    curves = ask(f"{tensorboard}/data/plugin/custom_scalars/scalars?{where}")["tag_to_events"]
+    assert len(curves) == 2
+
+
+def test_tensorboard_compares_the_final_scores_of_the_candidates(tensorboard: str, trained: Path) -> None:
     experiment = ask(f"{tensorboard}/data/plugin/hparams/experiment", {})
-    assert "activation" in [info["name"] for info in experiment["hparamInfos"]]
+    assert [info["name"] for info in experiment["hparamInfos"]] == ["activation"]
+    scores = {info["displayName"]: info["name"]["tag"] for info in experiment["metricInfos"]}
+    assert {"mode_js", "modes", "sliced_wasserstein"} <= set(scores)
     wanted = {
         "colParams": [{"hparam": "activation"}],
         "allowedStatuses": ["STATUS_SUCCESS"],
         "sliceSize": 100,
     }
     groups = ask(f"{tensorboard}/data/plugin/hparams/session_groups", wanted)["sessionGroups"]
-    assert sorted(group["hparams"]["activation"] for group in groups) == ["elu", "elu", "relu", "relu"]
+    assert sorted(group["hparams"]["activation"] for group in groups) == ["elu", "relu"]
+    for group in groups:
+        shown = {one["name"]["tag"]: one["value"] for one in group["metricValues"]}
+        (run,) = trained.glob(f"activation={group['hparams']['activation']}*")
+        results = [json.loads((run / f"seed_{k}/results.json").read_text())["metrics"] for k in (0, 1)]
+        for name, tag in scores.items():
+            last = [one[name]["last"] for one in results]
+            if None not in last:
+                assert shown[tag] == pytest.approx(sum(last) / 2, rel=1e-6), name
 
 
 def test_the_browser_sees_the_runs_in_tensorboard(tensorboard: str) -> None:

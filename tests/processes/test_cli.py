@@ -21,9 +21,9 @@ def test_train_says_where_the_run_is_and_sample_draws_from_it(run_cli: Cli) -> N
     code, out, err = run_cli("train", "activation=elu", *TINY_IMAGES, *FEW)
     assert code == 0, err
     assert "finished: 4 steps, 1 seed, " in out
-    (folder,) = Path("outputs/digits").iterdir()
+    (folder,) = (path.parent for path in Path("outputs/digits").glob("*/status.json"))
     assert str(folder) in out
-    assert "tensorboard --logdir 'outputs/digits'" in out
+    assert "tensorboard --logdir 'outputs/digits/tensorboard'" in out
     assert (folder / ".hydra/overrides.yaml").exists()
     again, answer, _ = run_cli("train", *TINY_IMAGES, *FEW, "activation=elu")
     assert (again, "finished: 4 steps" in answer) == (0, True)
@@ -44,7 +44,7 @@ def test_multirun_puts_every_activation_and_seed_side_by_side(run_cli: Cli) -> N
 
 def test_a_single_run_is_found_again_by_a_sweep(run_cli: Cli) -> None:
     run_cli("train", "activation=elu", *TINY_POINTS, *FEW)
-    (single,) = Path("outputs/ring").iterdir()
+    (single,) = (path.parent for path in Path("outputs/ring").glob("*/status.json"))
     stamp = (single / "seed_0/generator.safetensors").stat().st_mtime_ns
     code, _, err = run_cli("train", "-m", "activation=elu", *TINY_POINTS, *FEW)
     assert code == 0, err
@@ -81,13 +81,13 @@ def test_a_stopped_run_saves_and_goes_on_to_the_same_bits(
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    (folder,) = Path("outputs/stopped").glob("*/")
+    (folder,) = (path.parent for path in Path("outputs/stopped").glob("*/status.json"))
     stopped = load(folder)
     assert stopped.status.state == "interrupted"
     assert 0 < stopped.status.step < 3000
     assert run_cli(*words)[0] == 0
     assert run_cli(*words[:-1], "study=straight")[0] == 0
-    (straight,) = Path("outputs/straight").glob("*/")
+    (straight,) = (path.parent for path in Path("outputs/straight").glob("*/status.json"))
     for name in ("generator.safetensors", "stats.jsonl"):
         assert (folder / "seed_0" / name).read_bytes() == (straight / "seed_0" / name).read_bytes()
 

@@ -155,7 +155,7 @@ def test_a_clock_that_goes_backwards_doubles_nothing(
         os.utime(path.with_name(f"events.out.tfevents.{tomorrow}.{rest}"), (tomorrow, tomorrow))
     starter.finish(tmp_path, WORDS)
     assert not differences(expected, traces(tmp_path))
-    steps = [step for step, _ in events(run_folder(tmp_path) / "seed_0")["loss/generator"]]
+    steps = [step for step, _ in events(run_folder(tmp_path) / "seed_0")["2_loss/generator"]]
     assert steps == list(range(1, 401))
 
 

@@ -52,6 +52,7 @@ def generalized(path: str) -> str:
     text = re.sub(r"step_\d+", "step_<n>", path)
     text = re.sub(r"(samples|interpolation)_\d+", r"\1_<j>", text)
     text = re.sub(r"seed_\d+", "seed_<k>", text)
+    text = re.sub(r"^tensorboard/\w+/", "tensorboard/<candidate>/", text)
     return re.sub(r"events\.out\.tfevents\..*", "events.out.tfevents.…", text)
 
 

@@ -32,7 +32,7 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
     assert isinstance(images, torch.Tensor)
     assert images.shape == (64, 1, 16, 16)
     (line,) = commands("sample")
-    (run,) = Path("outputs/digits").iterdir()
+    (run,) = (path.parent for path in Path("outputs/digits").glob("*/status.json"))
     words = shlex.split(line, comments=True)[1:]
     rc, out, err = run_cli(*(str(run) if "<run>" in word else word for word in words))
     assert rc == 0, err

@@ -18,7 +18,7 @@ from tests.helpers.experiments import choices
         ("metric=[fid,k", ["metric=[fid,kid"]),
         ("activation@generator_activation=ge", ["activation@generator_activation=gelu"]),
         ("hydra/launcher=c", ["hydra/launcher=cores"]),
-        ("log.", ["log.every=", "log.histograms="]),
+        ("log.", ["log.every=", "log.histograms=", "log.layers="]),
         ("log", ["log."]),
         ("model.generator.w", ["model.generator.width="]),
         ("seed", ["seed=", "seeds="]),

@@ -3,7 +3,13 @@
 import time
 from pathlib import Path
 
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_lab.runs.stats import read_stats
+from gan_lab.training import overview
 from gan_lab.training.tensorboard import SeedLog
+from tests.helpers.synthetic import make_run
 
 
 def test_no_event_file_is_lost_where_processes_have_one_number(tmp_path: Path) -> None:
@@ -15,3 +21,56 @@ def test_no_event_file_is_lost_where_processes_have_one_number(tmp_path: Path) -
     SeedLog(tmp_path, 5).close()
     files = sorted(tmp_path.glob("events.out.tfevents.*"))
     assert [path.read_text() for path in files[:-1]] == [str(stamp) for stamp in stamps]
+
+
+@pytest.mark.parametrize(("layers", "shown"), [(None, 2), (True, 3)])
+def test_diagnostics_of_single_layers_are_shown_on_request_and_kept_always(
+    tmp_path: Path, layers: bool | None, shown: int
+) -> None:
+    numbers = {
+        "metrics/fid": 3.0,
+        "diagnostics/generator/dead": 0.5,
+        "diagnostics/generator/hidden.0/dead": 1.0,
+    }
+    log = SeedLog(tmp_path, 0, primary="fid", layers=layers)
+    log.log_scalars(0, numbers)
+    log.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    order = ["1_score/fid", "5_diagnostics/generator/dead", "layers/generator/hidden.0/dead"]
+    assert sorted(events.Tags()["scalars"]) == order[:shown]
+    assert read_stats(tmp_path) == [{"step": 0, **numbers}]
+
+
+def test_an_overview_that_cannot_be_written_does_not_end_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object, **__: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(overview, "update_overview", failing)
+    with caplog.at_level("INFO"):
+        overview.Overview(tmp_path / "mine" / "run", "mine", "fid").finish()
+    assert "the study's overview in TensorBoard was not written" in caplog.text
+
+
+def test_a_run_in_a_folder_elsewhere_writes_nothing_beside_it(tmp_path: Path) -> None:
+    overview.Overview(make_run(tmp_path, "elu", [1.0]), "digits", "fid").finish()
+    assert [path.name for path in tmp_path.iterdir()] == ["activation=elu"]
+
+
+def test_an_overview_is_written_now_and_then_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, written = [100.0], []
+
+    def write(study: Path, primary: str, *, wait: bool) -> None:
+        clock[0] += 2.0  # seconds that it takes
+        written.append(clock[0])
+
+    monkeypatch.setattr(overview.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(overview, "update_overview", write)
+    one = overview.Overview(tmp_path / "mine" / "run", "mine", "fid")
+    for second in range(101, 400):
+        clock[0] = max(clock[0], float(second))
+        one.update()
+    assert written[0] == 112.0  # not before the first ten seconds are over
+    assert 3 <= len(written) <= 5  # and for at most three in a hundred

@@ -1,0 +1,319 @@
+"""A study in TensorBoard at a glance: one run per candidate, the mean over its seeds and their band.
+
+``<study>/tensorboard/`` is rebuilt from the ``stats.jsonl`` of all runs, by whichever process trains one of
+them: only one writes at a time, each file appears whole or not at all, and nothing is lost with the folder.
+Imports no torch.
+"""
+
+import hashlib
+import math
+import os
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gan_lab.report.candidates import candidates
+from gan_lab.report.event_file import Chart, EventFile
+from gan_lab.report.strata import settings
+from gan_lab.runs.config_file import CONFIG
+from gan_lab.runs.folder import LOCK
+from gan_lab.runs.run import Run, Seed
+from gan_lab.runs.stats import STATS
+from gan_lab.runs.status import ENDED
+from gan_lab.runs.study import OVERVIEW, read_study
+from gan_lab.runs.tags import is_of_layer, tag_of
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.files import atomic_write
+from gan_lab.utils.paths import to_file_name
+
+_EVENTS = "events.out.tfevents."
+_VERSION = 1  # of what is written: another number has every file written again
+_PICTURES = 10  # the last ones of a seed; TensorBoard shows no more
+_SECONDS_TO_WAIT = 30.0  # for another process that writes
+_LOSSES = ("loss/generator", "loss/discriminator")
+_BANDED = (*_LOSSES, "probability/", "metrics/")
+
+Curve = Mapping[int, float]  # step -> value, NaN where it is not finite
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one candidate at one setting. columns: what tells it from others, as HPARAMS shows it."""
+
+    name: str
+    runs: Sequence[Run]
+    columns: Mapping[str, str | float]
+    declared: str | None
+
+    @cached_property
+    def seeds(self) -> list[Seed]:
+        """One of each number, of the run that began last."""
+        runs = sorted(self.runs, key=lambda run: run.status.started)
+        seeds = {seed.number: seed for run in runs for seed in run.seeds}
+        return [seeds[number] for number in sorted(seeds)]
+
+    @property
+    def primary(self) -> str | None:
+        """The score that decides; until a run has ended, the one that the caller knows of."""
+        for seed in self.seeds:
+            with suppress(GanLabError):  # a file that is corrupt; gan-lab report names it
+                if seed.results:
+                    return str(seed.results["primary"])
+        return self.declared
+
+    @property
+    def digest(self) -> str:
+        """Eight digits that change if the file to be written does."""
+        states = [(run.name, run.status.state, run.status.diverged) for run in self.runs]
+        stamps = [(str(seed.folder), _stamp(seed.folder / STATS)) for seed in self.seeds]
+        plain = repr((_VERSION, states, stamps, sorted(self.columns.items()), self.primary))
+        return hashlib.sha256(plain.encode()).hexdigest()[:8]
+
+
+def update_overview(study: Path, primary: str | None = None, *, wait: bool = True) -> bool:
+    """Write what has changed of a study's overview; return whether it was this process that did.
+
+    primary: the score that decides in runs that have not ended. Without ``wait``, another process that
+    writes is left to it. Raises GanLabError for a folder without runs, and OSError.
+    """
+    folder = study / OVERVIEW
+    if folder.is_symlink():
+        return False
+    folder.mkdir(exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=_SECONDS_TO_WAIT if wait else 0):
+            groups = read_groups(study, primary)
+            for group in groups:
+                _write(folder / group.name, group)
+            _remove_others(folder, {group.name for group in groups})
+    except Timeout:
+        return False
+    return True
+
+
+def read_groups(study: Path, primary: str | None = None) -> list[Group]:
+    """Read the runs of a study, in groups of one candidate and setting each."""
+    runs = read_study(study, check=lambda run: run.config, load=_load).runs
+    values = settings(runs)
+    keys = _short_keys({key for one in values for key in one})
+    groups: dict[str, tuple[list[Run], dict[str, str | float]]] = {}
+    for run, candidate, setting in zip(runs, candidates(runs), values, strict=True):
+        columns: dict[str, str | float] = {"activation": candidate.name}
+        columns |= {keys[key]: _number(value) for key, value in setting.items()}
+        label = candidate.name.replace(" / ", "+").replace(" (", ",").replace(", ", ",").replace(")", "")
+        label = ",".join([label, *(f"{keys[key]}={value}" for key, value in setting.items())])
+        groups.setdefault(label, ([], columns))[0].append(run)
+    names = _file_names(list(groups))
+    return [Group(names[label], runs, columns, primary) for label, (runs, columns) in groups.items()]
+
+
+def event_file(group: Group) -> EventFile:
+    """Return what TensorBoard shows of a group."""
+    primary = group.primary
+    curves: dict[str, dict[int, Curve]] = {}
+    for seed in group.seeds:
+        with suppress(GanLabError):
+            for name, curve in read_curves(seed).items():
+                curves.setdefault(name, {})[seed.number] = curve
+    scalars: dict[int, dict[str, float]] = {}
+    for name in sorted(curves, key=lambda name: tag_of(name, primary)):
+        for tag, curve in _tags(name, curves[name], primary):
+            for step, value in curve.items():
+                scalars.setdefault(step, {})[tag] = value
+    scores = sorted((tag_of(name, primary), name.partition("/")[2]) for name in curves if _is_score(name))
+    first = min(group.runs, key=lambda run: run.status.started)
+    running = any(run.status.state not in ENDED for run in group.runs)
+    return EventFile(
+        group.name,
+        scalars,
+        _pictures(group.seeds),
+        _layout(curves, primary),
+        group.columns,
+        dict(scores),
+        None if running else not any(run.status.diverged for run in group.runs),
+        _seconds(first.status.started),
+        first.status.seconds / first.status.step if first.status.step else 0.0,
+    )
+
+
+def read_curves(seed: Seed) -> Mapping[str, Curve]:
+    """Read a seed's scalars by name, without those of single layers."""
+    return _read_curves(seed, _stamp(seed.folder / STATS))
+
+
+@lru_cache(maxsize=4096)
+def _read_curves(seed: Seed, stamp: object) -> Mapping[str, Curve]:
+    curves: dict[str, dict[int, float]] = {}
+    for line in seed.stats():
+        for name, value in line.items():
+            if name != "step" and not is_of_layer(name):
+                curves.setdefault(name, {})[line["step"]] = math.nan if value is None else value
+    return curves
+
+
+def _tags(name: str, by_seed: Mapping[int, Curve], primary: str | None) -> Iterator[tuple[str, Curve]]:
+    """Yield (tag, curve) of the mean over seeds, of its band and of single seeds, as far as they are shown.
+
+    What is not finite counts in none of them: a seed that has diverged has no further points.
+    """
+    tag = tag_of(name, primary)
+    points: dict[int, list[float]] = {}
+    for curve in by_seed.values():
+        for step, value in curve.items():
+            if math.isfinite(value):
+                points.setdefault(step, []).append(value)
+    yield tag, {step: math.fsum(values) / len(values) for step, values in points.items()}
+    if len(by_seed) == 1:
+        return
+    if name.startswith(_BANDED):
+        _, low, high = _band(tag)
+        yield low, {step: min(values) for step, values in points.items()}
+        yield high, {step: max(values) for step, values in points.items()}
+    if name in (*_LOSSES, f"metrics/{primary}"):
+        for number, curve in by_seed.items():
+            yield f"{_seeds_tag(tag)}/seed_{number}", curve
+    if name == f"metrics/{primary}":
+        yield "seeds/averaged", {step: float(len(values)) for step, values in points.items()}
+
+
+def _band(tag: str) -> tuple[str, str, str]:
+    return tag, f"band/{_bare(tag)}/lowest", f"band/{_bare(tag)}/highest"
+
+
+def _seeds_tag(tag: str) -> str:
+    return f"seeds/{_bare(tag)}"
+
+
+def _bare(tag: str) -> str:
+    """Return a tag without the number that sorts it: "loss/generator" of "2_loss/generator"."""
+    return re.sub(r"^\d+_", "", tag)
+
+
+def _layout(names: Collection[str], primary: str | None) -> dict[str, list[Chart]]:
+    """Return the charts of the CUSTOM SCALARS tab, the score first; TensorBoard sorts within a category."""
+    deciding = [f"metrics/{primary}"]
+    others = sorted(name for name in names if _is_score(name) and name not in deciding)
+    categories = {
+        "score": (deciding, _band_chart),
+        "score, every seed": (deciding, _seeds_chart),
+        "losses": (_LOSSES, _band_chart),
+        "losses, every seed": (_LOSSES, _seeds_chart),
+        "D(x) and D(G(z))": (sorted(name for name in names if name.startswith("probability/")), _band_chart),
+        "other scores": (others, _band_chart),
+    }
+    layout = {
+        title: [chart(name, tag_of(name, primary)) for name in charted if name in names]
+        for title, (charted, chart) in categories.items()
+    }
+    return {title: charts for title, charts in layout.items() if charts}
+
+
+def _band_chart(name: str, tag: str) -> Chart:
+    return Chart(f"{_title(name)}, mean and range over seeds", bands=[_band(tag)])
+
+
+def _seeds_chart(name: str, tag: str) -> Chart:
+    return Chart(f"{_title(name)}, every seed", tags=rf"^{re.escape(_seeds_tag(tag))}/seed_\d+$")
+
+
+def _title(name: str) -> str:
+    return name.removeprefix("metrics/").removeprefix("probability/")
+
+
+def _is_score(name: str) -> bool:
+    return name.startswith("metrics/")
+
+
+def _pictures(seeds: Sequence[Seed]) -> dict[int, bytes]:
+    """Read the sample grids of the first seed."""
+    pictures = {}
+    for path in seeds[0].pictures[-_PICTURES:] if seeds else ():
+        with suppress(OSError):
+            pictures[int(path.stem.removeprefix("step_"))] = path.read_bytes()
+    return pictures
+
+
+def _write(folder: Path, group: Group) -> None:
+    """Write a group's event file if it has changed, then remove the older ones."""
+    if folder.is_symlink():
+        return
+    folder.mkdir(exist_ok=True)
+    before = sorted(folder.glob(f"{_EVENTS}*"))
+    digest = group.digest
+    if before and before[-1].name.endswith(f".{digest}"):
+        return
+    # TensorBoard reads the files of a folder in the order of their names; a clock may have gone backwards.
+    stamps = [int(match[1]) for path in before if (match := re.match(rf"{_EVENTS}(\d+)\.", path.name))]
+    second = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
+    whole = folder / "next"  # a name that TensorBoard does not read
+    atomic_write(whole, event_file(group).encode())
+    whole.replace(folder / f"{_EVENTS}{second:010d}.{digest}")
+    for path in before:
+        path.unlink()
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove the event files of candidates that go by another name now, such as with a second setting."""
+    for other in folder.iterdir():
+        if other.name not in names and other.is_dir() and not other.is_symlink():
+            for path in other.glob(f"{_EVENTS}*"):
+                path.unlink()
+            with suppress(OSError):  # it holds something that is not ours
+                other.rmdir()
+
+
+def _load(folder: Path) -> Run:
+    """Load a run; one whose files have not changed since is not read again."""
+    return _load_again(folder, _stamp(folder / "status.json"), _stamp(folder / CONFIG))
+
+
+@lru_cache(maxsize=4096)
+def _load_again(folder: Path, *stamps: object) -> Run:
+    return Run.load(folder)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _short_keys(keys: set[str]) -> dict[str, str]:
+    """Return the last part of every key where it is the only one: optimizer.lr is lr."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: end if last.count(end := key.rpartition(".")[2]) == 1 else key for key in keys}
+
+
+def _file_names(labels: Sequence[str]) -> dict[str, str]:
+    """Return label -> a folder's name; labels that differ only in what no name may hold get numbers."""
+    names: dict[str, str] = {}
+    for label in labels:
+        name = base = to_file_name(label) or "unnamed"
+        number = 2
+        while name in names.values():
+            name, number = f"{base}_{number}", number + 1
+        names[label] = name
+    return names
+
+
+def _number(value: str) -> str | float:
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _seconds(time_in_utc: str) -> float:
+    try:
+        return datetime.fromisoformat(time_in_utc).timestamp()
+    except ValueError:
+        return 0.0
