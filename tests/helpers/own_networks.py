@@ -1,5 +1,7 @@
 """Networks as people publish them, each with one habit that makes its activations hard to swap."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -217,6 +219,26 @@ class Step(Functional):
         for _ in range(step):
             x = torch.cat([x[:, 1:], x[:, :1]], dim=1)
         return super().forward(x)
+
+
+class Growing(nn.Module):
+    """A generator that makes more numbers at a later step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def forward(self, z: Tensor, step: int = 0, scale: float = 1.0) -> Tensor:
+        return (scale * F.relu(self.fc(z))).repeat(1, step + 1)
+
+
+class Counting(Base):
+    """Gives other numbers at each call, from a state that no copy has of its own."""
+
+    count = itertools.count()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.relu(self.fc1(x))) + next(self.count)
 
 
 class Moody(Base):

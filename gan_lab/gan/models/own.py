@@ -4,31 +4,23 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from inspect import signature
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_lab.gan.activations import AsWritten
+from gan_lab.gan.fidelity import in_place_is_visible, is_bit_equal, originals, refuse_untrue_gradients
+from gan_lab.gan.listing import describe_fate, describe_output, is_named, join_names, summarize_calls
 from gan_lab.gan.models.layers import check_positive_int
-from gan_lab.gan.sites import KINDS, MODULE, Call, record
+from gan_lab.gan.sites import MODULE, Call, record
 from gan_lab.gan.swapping import AsCalled, CallSites, Site, place, untie
 from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded
-from gan_lab.utils.text import plural
 
 Activation = Callable[..., nn.Module]
-# What torch computes for functions that are no operation of their own.
-_COMPOSED = {
-    "elu": ("selu", "celu"),
-    "hardtanh": ("relu6",),
-    "_prelu_kernel": ("prelu",),
-    "rrelu_with_noise": ("rrelu",),
-    "log_sigmoid_forward": ("logsigmoid",),
-}
 ROWS = 4  # samples of the pass that lists the sites: some layers compare samples in groups of four
 
 
@@ -70,9 +62,13 @@ class OwnNetwork(nn.Module, ABC):
         self._as_written = isinstance(activation(), AsWritten) if _plain(activation) else False
         untie(network)
         self._list_calls(example, list(keep or ()), list(swap or ()))
-        visible = self._in_place_is_visible(example)
-        self._compare_with_original(example, visible)
-        make = _originals(network) if self._as_written else self._maker(activation, dict(at or {}))
+        visible = in_place_is_visible(network, self.calls, example, self._run)
+        if not is_bit_equal(network, self.calls, example, self._run, in_place=visible):
+            raise ConfigurationError(
+                f"{self.name} ({self.key}) gives other numbers with its own activations put back: it "
+                "cannot be swapped truly"
+            )
+        make = originals(network) if self._as_written else self._maker(activation, dict(at or {}))
         self.caught = place(self.network, self.calls, make, in_place=visible, leave=self._as_written)
         self._placed = [module for module in self.modules() if isinstance(module, Site)]
         if visible and any(call.in_place and call.action == "swap" for call in self.calls):
@@ -104,11 +100,11 @@ class OwnNetwork(nn.Module, ABC):
             except (KeyError, IndexError, TypeError) as error:
                 raise ConfigurationError(
                     f"{self.key}.output={self.output!r} names no part of what {self.name} returns, "
-                    f"{_parts(out)}"
+                    f"{describe_output(out)}"
                 ) from error
         if not isinstance(out, Tensor):
             raise ConfigurationError(
-                f"{self.name} returns {_parts(out)}: {self.key}.output must say which part is meant"
+                f"{self.name} returns {describe_output(out)}: {self.key}.output must say which part is meant"
             )
         return out
 
@@ -129,20 +125,20 @@ class OwnNetwork(nn.Module, ABC):
         self._check_result(result, len(example))
         for call in self.calls:
             call.action = "swap" if call.role == "hidden" else "keep"
-            if _named(call, keep):
+            if is_named(call, keep):
                 call.action = "keep"
-            elif _named(call, swap):
+            elif is_named(call, swap):
                 call.action = "swap"
             elif self._is_stripped(call):
                 call.action = "strip"
         for key, names in (("keep", keep), ("swap", swap)):
             for name in names:
-                if not any(_named(call, [name]) for call in self.calls):
+                if not any(is_named(call, [name]) for call in self.calls):
                     raise ConfigurationError(
                         f"{self.key}.{key} names {name}, which is no activation in {self.name}; "
-                        f"there are {self._names()}"
+                        f"there are {join_names(self.calls)}"
                     )
-        self._refuse_untrue_gradients(twin, result)
+        refuse_untrue_gradients(twin, self.calls, result, name=self.name, key=self.key)
         if listed.by_hand:
             seen = ", ".join(dict.fromkeys(listed.by_hand))
             self.notes.append(f"may be activations written by hand, which are not seen: {seen}")
@@ -154,13 +150,10 @@ class OwnNetwork(nn.Module, ABC):
         if not self._as_written and not any(call.action == "swap" for call in self.calls):
             raise ConfigurationError(
                 f"no activation to swap in {self.name} ({self.key}): calls of torch's functions (relu, "
-                f"leaky_relu, silu, ...) were looked for, and {self._names() or 'none'} found; name a module "
-                f"that is one with {self.key}.swap, or take activation=as_written for this network"
-                + "".join(f"; {note}" for note in self.notes)
+                f"leaky_relu, silu, ...) were looked for, and {join_names(self.calls) or 'none'} found; "
+                f"name a module that is one with {self.key}.swap, or take activation=as_written for this "
+                "network" + "".join(f"; {note}" for note in self.notes)
             )
-
-    def _names(self) -> str:
-        return ", ".join(call.name for call in self.calls)
 
     def _is_stripped(self, call: Call) -> bool:
         return False
@@ -182,83 +175,17 @@ class OwnNetwork(nn.Module, ABC):
             f"{summarize_exception(error, bare=True)}"
         )
 
-    def _refuse_untrue_gradients(self, twin: nn.Module, result: Tensor) -> None:
-        """Refuse calls whose gradient would not be that of what is put there.
-
-        Gradients are off inside an `autograd.Function`, and what a checkpoint computes a second time in the
-        backward pass is not caught then; a module that was replaced is right there, too.
-        """
-        again = _Kinds()
-        entered: set[str] = set()
-        for call in (call for call in self.calls if call.kind == MODULE):
-            module = twin.get_submodule(call.path)
-            module.register_forward_pre_hook(lambda *_, path=call.path: entered.add(path))
-        parameters = [p for p in twin.parameters() if p.requires_grad]
-        if result.requires_grad and parameters:
-            with torch.enable_grad(), again:
-                torch.autograd.grad(result.sum(), parameters, allow_unused=True)
-        paths = [call.path for call in self.calls]
-        for call in self.calls:
-            once = call.is_module and paths.count(call.path) == 1
-            if call.action == "keep" or (once and (call.grad or again.kinds)):
-                continue
-            place_of_call = call.name + (f" ({call.where})" if call.where else "")
-            if not call.grad:
-                raise ConfigurationError(
-                    f"{place_of_call} of {self.name} is computed with gradients off, as inside an "
-                    f"autograd.Function, which has its own gradient: keep it ({self.key}.keep), or swap the "
-                    f"module around it as a whole ({self.key}.swap)"
-                )
-            if call.kind in again.kinds or call.path in entered:
-                raise ConfigurationError(
-                    f"{place_of_call} of {self.name} is computed a second time in the backward pass, as in a "
-                    f"checkpoint, where it cannot be swapped: switch checkpoints off, or keep it "
-                    f"({self.key}.keep)"
-                )
-
-    def _in_place_is_visible(self, example: Tensor) -> bool:
-        """Whether it makes a difference that sites overwrite their input, for a function that is not ReLU."""
-        if not any(call.in_place and call.action == "swap" for call in self.calls):
-            return False
-        outputs = []
-        for in_place in (True, False):
-            twin = deepcopy(self.network).train()
-            caught = place(twin, self.calls, lambda call: _Wave(), in_place=in_place)
-            with seeded(0, "recording"), torch.no_grad():
-                outputs.append(self._run(example.clone(), twin, caught))
-        return not torch.equal(*outputs)
-
-    def _compare_with_original(self, example: Tensor, in_place: bool) -> None:
-        """Put the network's own functions into all places: outputs and gradients must be the same bits."""
-        results = []
-        for swapped in (False, True):
-            twin, caught = deepcopy(self.network).train(), CallSites([], [])
-            if swapped:
-                calls = [replace(c, action="keep") if c.action == "strip" else c for c in self.calls]
-                caught = place(twin, calls, _originals(twin), in_place=in_place, leave=True)
-            x = example.clone().requires_grad_()
-            with seeded(0, "recording"), torch.enable_grad():
-                out = self._run(x.clone(), twin, caught)
-                weights = torch.linspace(-1, 2, out.numel()).view_as(out)
-                wanted = [x, *(p for p in twin.parameters() if p.requires_grad)]
-                results.append([out, *torch.autograd.grad((weights * out).sum(), wanted, allow_unused=True)])
-        for ours, theirs in zip(*results, strict=True):
-            if (ours is None) != (theirs is None) or (ours is not None and not _same(ours, theirs)):
-                raise ConfigurationError(
-                    f"{self.name} ({self.key}) gives other numbers with its own activations put back: it "
-                    "cannot be swapped truly"
-                )
-
     def _maker(self, activation: Activation, at: dict[str, Any]) -> Callable[[Call], nn.Module]:
         own = dict(_flatten(at))
         for name in own:
-            if not any(_named(call, [name]) and call.action == "swap" for call in self.calls):
+            if not any(is_named(call, [name]) and call.action == "swap" for call in self.calls):
                 raise ConfigurationError(
-                    f"{self.key}.at names {name}, where nothing is swapped; there are {self._names()}"
+                    f"{self.key}.at names {name}, where nothing is swapped; "
+                    f"there are {join_names(self.calls)}"
                 )
 
         def make(call: Call) -> nn.Module:
-            chosen = [factory for name, factory in own.items() if _named(call, [name])]
+            chosen = [factory for name, factory in own.items() if is_named(call, [name])]
             factory = chosen[-1] if chosen else activation
             if getattr(factory, "takes_features", False):
                 return factory(num_features=call.num_features)
@@ -288,23 +215,11 @@ class OwnNetwork(nn.Module, ABC):
 
     def fate(self, call: Call) -> str:
         """Say what becomes of a call."""
-        if call.action != "swap":
-            return "left out: logits" if call.action == "strip" else f"kept: {_reason(call)}"
-        gain = f", then x {call.gain:.4g}" if call.gain is not None else ""
-        return ("as written" if self._as_written else "swapped") + gain
+        return describe_fate(call, as_written=self._as_written)
 
     def summary(self) -> str:
         """Say in one line what is swapped and what is kept."""
-        swapped = [call for call in self.calls if call.action == "swap"]
-        kept = [call for call in self.calls if call.action != "swap"]
-        if self._as_written:
-            text = f"{self.name} as written, {plural(len(swapped), 'site')}"
-            text += ", outputs and gradients checked to the bit"
-        else:
-            text = f"{self.name}, swaps {len(swapped)} of {plural(len(self.calls), 'site')}"
-        text += f": {', '.join(map(_place, swapped))}" if swapped else ""
-        words = [f"{_place(call)} ({_reason(call)})" for call in kept]
-        return text + (f"; keeps {', '.join(words)}" if words else "") + "".join(f"; {n}" for n in self.notes)
+        return summarize_calls(self.name, self.calls, self.notes, as_written=self._as_written)
 
 
 class OwnGenerator(OwnNetwork):
@@ -350,6 +265,7 @@ class OwnGenerator(OwnNetwork):
             raise ConfigurationError(
                 f"{self.name} makes samples of shape {made}, and those of the data are {self.shape}: "
                 f"choose other data or another size ({size}), or other arguments of model.generator.network"
+                + _further_arguments(self.network, self.key)
             )
 
 
@@ -390,39 +306,15 @@ class OwnDiscriminator(OwnNetwork):
             )
 
 
-class _Wave(nn.Module):
-    """A function that gives other numbers when it is applied twice."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.sin() + 0.1
-
-
-class _Kinds(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Collects which activation functions are computed, also in a backward pass."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kinds: set[str] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func._schema.name.partition("::")[2].rstrip("_")
-        self.kinds.update({name} & KINDS, _COMPOSED.get(name, ()))
-        return func(*args, **(kwargs or {}))
-
-
 def _example(*shape: int, rows: int = ROWS) -> Tensor:
     with seeded(0, "recorded inputs"):
         return torch.randn(rows, *shape).clamp(-1, 1)
 
 
-def _originals(network: nn.Module) -> Callable[[Call], nn.Module]:
-    """Return what makes a function of a call: the one that the author wrote."""
-    modules = dict(network.named_modules())
-    return lambda call: modules[call.path] if call.kind == MODULE else AsCalled(call)
-
-
-def _same(ours: Tensor, theirs: Tensor) -> bool:
-    return torch.equal(ours.nan_to_num(), theirs.nan_to_num()) and torch.equal(ours.isnan(), theirs.isnan())
+def _further_arguments(network: nn.Module, key: str) -> str:
+    """Name what a network's forward takes beside its input, which ``forward`` gives it."""
+    names = list(signature(network.forward).parameters)[1:]
+    return f", or of its forward ({key}.forward: {', '.join(names)})" if names else ""
 
 
 def _plain(activation: Activation) -> bool:
@@ -433,36 +325,9 @@ def _is_torch_activation(network: nn.Module, path: str) -> bool:
     return type(network.get_submodule(path)).__module__ == "torch.nn.modules.activation"
 
 
-def _named(call: Call, names: Sequence[str]) -> bool:
-    """Whether one of the names is that of the call, or of a module around it."""
-    return any(call.name == name or call.name.startswith((f"{name}.", f"{name}#")) for name in names)
-
-
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     pairs: list[tuple[str, Any]] = []
     for key, inside in value.items():
         name = f"{prefix}.{key}" if prefix else str(key)
         pairs += _flatten(inside, name) if isinstance(inside, Mapping) else [(name, inside)]
     return pairs
-
-
-def _place(call: Call) -> str:
-    place_of_call = f"{call.name} [{call.where}]" if call.where else call.name
-    return f"{place_of_call} x {call.gain:.4g}" if call.gain is not None else place_of_call
-
-
-def _reason(call: Call) -> str:
-    if call.action == "strip":
-        return f"{call.kind}, left out: logits"
-    return f"{call.kind}, {call.role if call.role != 'hidden' else 'as asked'}"
-
-
-def _parts(out: Any) -> str:
-    """Describe what a network returned: its parts and their shapes."""
-    if isinstance(out, Tensor):
-        return f"a tensor {tuple(out.shape)}"
-    if isinstance(out, Mapping):
-        return f"a dict of {', '.join(f'{key!r}: {_parts(part)}' for key, part in out.items())}"
-    if isinstance(out, tuple | list):
-        return f"a {type(out).__name__} of {', '.join(map(_parts, out)) or 'nothing'}"
-    return f"a {type(out).__name__}"

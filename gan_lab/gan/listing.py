@@ -1,0 +1,62 @@
+"""Words for what stands in a network that somebody else wrote: its sites, and what becomes of each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gan_lab.gan.sites import Call
+from gan_lab.utils.text import plural
+
+
+def is_named(call: Call, names: Sequence[str]) -> bool:
+    """Whether one of the names is that of the call, or of a module around it."""
+    return any(call.name == name or call.name.startswith((f"{name}.", f"{name}#")) for name in names)
+
+
+def join_names(calls: Sequence[Call]) -> str:
+    return ", ".join(call.name for call in calls)
+
+
+def describe_fate(call: Call, *, as_written: bool) -> str:
+    """Say what becomes of a call."""
+    if call.action != "swap":
+        return "left out: logits" if call.action == "strip" else f"kept: {_reason(call)}"
+    gain = f", then x {call.gain:.4g}" if call.gain is not None else ""
+    return ("as written" if as_written else "swapped") + gain
+
+
+def summarize_calls(name: str, calls: Sequence[Call], notes: Sequence[str], *, as_written: bool) -> str:
+    """Say in one line what is swapped in the network ``name``, and what is kept."""
+    swapped = [call for call in calls if call.action == "swap"]
+    kept = [call for call in calls if call.action != "swap"]
+    if as_written:
+        text = f"{name} as written, {plural(len(swapped), 'site')}"
+        text += ", outputs and gradients checked to the bit"
+    else:
+        text = f"{name}, swaps {len(swapped)} of {plural(len(calls), 'site')}"
+    text += f": {', '.join(map(_place, swapped))}" if swapped else ""
+    words = [f"{_place(call)} ({_reason(call)})" for call in kept]
+    return text + (f"; keeps {', '.join(words)}" if words else "") + "".join(f"; {n}" for n in notes)
+
+
+def describe_output(out: Any) -> str:
+    """Describe what a network returned: its parts and their shapes."""
+    if isinstance(out, Tensor):
+        return f"a tensor {tuple(out.shape)}"
+    if isinstance(out, Mapping):
+        return f"a dict of {', '.join(f'{key!r}: {describe_output(part)}' for key, part in out.items())}"
+    if isinstance(out, tuple | list):
+        return f"a {type(out).__name__} of {', '.join(map(describe_output, out)) or 'nothing'}"
+    return f"a {type(out).__name__}"
+
+
+def _place(call: Call) -> str:
+    place_of_call = f"{call.name} [{call.where}]" if call.where else call.name
+    return f"{place_of_call} x {call.gain:.4g}" if call.gain is not None else place_of_call
+
+
+def _reason(call: Call) -> str:
+    if call.action == "strip":
+        return f"{call.kind}, left out: logits"
+    return f"{call.kind}, {call.role if call.role != 'hidden' else 'as asked'}"
