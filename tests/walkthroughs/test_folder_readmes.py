@@ -19,6 +19,7 @@ Cli = Callable[..., tuple[int, str, str]]
 SMALL = (
     *TINY_IMAGES,
     "steps=2",
+    "schedule=linear",  # learning rates are recorded where there is one
     "samples.every=1",
     "metrics.every=2",
     "diagnostics.every=2",

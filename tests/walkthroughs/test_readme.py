@@ -41,7 +41,7 @@ def test_sample_and_python_as_the_readme_has_them(run_cli: Cli) -> None:
 
 def test_what_comes_after_training_as_the_readme_has_it(run_cli: Cli) -> None:
     measured = ("metrics.every=1", "metrics.samples=64")
-    for study in ("digits", "activations_on_digits"):
+    for study in ("digits", "first", "activations_on_digits"):
         for activation in ("relu", "elu"):
             train([f"study={study}", f"activation={activation}", *SMALL, *measured])
     lines = [line for name in ("report", "evaluate", "ls", "activations") for line in commands(name)]
