@@ -11,10 +11,8 @@ from omegaconf import DictConfig
 
 from gan_lab.api.composer import config_loader
 from gan_lab.api.overrides import check_words, to_overrides
-from gan_lab.config.aliases import resolve_aliases
+from gan_lab.config.command_line import complete_words
 from gan_lab.config.errors import config_errors
-from gan_lab.config.fitting import with_fitting_model
-from gan_lab.config.overrides import keep_text
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from gan_lab.utils.text import plural
 
@@ -47,7 +45,7 @@ def train_run(
     folders = [] if config_dir is None else [Path(config_dir)]
     words = [*check_words(overrides), *to_overrides(choices)]
     with config_errors():
-        words = keep_text(with_fitting_model(resolve_aliases(words, folders)))
+        words = complete_words(words, folders)
         composed = loader.load_configuration("train", words, RunMode.RUN, from_shell=False)
         folder = Path(composed.hydra.run.dir)
     cfg = _train(composed, folder)
@@ -73,7 +71,7 @@ def train_all(
     folders = [] if config_dir is None else [Path(config_dir)]
     words = [*check_words(overrides), *to_overrides(choices)]
     with config_errors():
-        words = keep_text(with_fitting_model(resolve_aliases(words, folders)))
+        words = complete_words(words, folders)
         master = loader.load_configuration("train", words, RunMode.MULTIRUN, from_shell=False)
         compose = SweepComposer(loader, master)
         params = master.hydra.sweeper.get("params") or {}  # of an experiment

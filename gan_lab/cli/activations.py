@@ -35,8 +35,6 @@ def command(
     of f' backward, z standard normal, beside them torch.nn.init.calculate_gain's; ? stands for what is not
     known. Time and memory are multiples of ReLU's.
     """
-    from tqdm import tqdm
-
     from gan_lab.atlas.choices import ActivationQuery, available, build_spec, parse, shadowed_files
     from gan_lab.atlas.cost import num_elements
     from gan_lab.atlas.describe import describe
@@ -44,13 +42,14 @@ def command(
     from gan_lab.atlas.table import data, text
     from gan_lab.utils.devices import describe_device, select_device
     from gan_lab.utils.errors import ConfigurationError, GanLabError
+    from gan_lab.utils.progress import progress_bar
 
     if output is not None:
         check_format(output)
     torch_device = select_device(device)
     queries = parse(names) or [ActivationQuery(name) for name in available(config_dir)]
     specs, problems = [], []
-    for query in tqdm(queries, desc="reading", unit="", leave=False, disable=None):
+    for query in progress_bar("reading", queries, unit="activation", leave=False):
         for path in shadowed_files(query.name, config_dir):
             problems.append(f"{path} is not read, because gan-lab has an entry of that name")
         try:
@@ -61,7 +60,7 @@ def command(
             problems.append(f"{query.label}: {error}")
     rows = [
         describe(spec, torch_device if timing else None)
-        for spec in tqdm(specs, desc="measuring", unit="", leave=False, disable=None)
+        for spec in progress_bar("measuring", specs, unit="activation", leave=False)
     ]
     for sentence in problems:
         click.echo(f"gan-lab: {' '.join(sentence.split())}", err=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -64,16 +65,17 @@ def command(
 
 
 def _progress_bar() -> Callable[[str, int, int], None]:
-    """Return what shows (stage, done, total) on a terminal, one bar per stage."""
-    from tqdm import tqdm
+    """Return what shows (stage, done, total), one bar per stage."""
+    from gan_lab.utils.progress import progress_bar
 
-    bars: dict[str, tqdm] = {}
+    units = {"reading": "run", "comparing": "setting", "drawing": "figure"}
+    bars: dict[str, Any] = {}
 
     def show(stage: str, done: int, total: int) -> None:
         if stage not in bars:
             for bar in bars.values():
                 bar.close()
-            bars[stage] = tqdm(total=total, desc=stage, leave=False, disable=None, dynamic_ncols=True)
+            bars[stage] = progress_bar(stage, total=total, unit=units[stage], leave=False)
         bars[stage].update(done - bars[stage].n)
         if done >= total:
             bars[stage].close()

@@ -8,7 +8,7 @@ import difflib
 import itertools
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gan_lab.config.aliases import KEYS, NO_KEYS, entries, entry_called, resolve_aliases, search_folders
@@ -28,7 +28,7 @@ FLAGS = {
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _SWEEP_FLAGS = ("multirun", "sweep", "-multirun", "-sweep", "--sweep", "-M")
 _LISTS = ("metric", "diagnostic")
-_TRUE_OR_FALSE = ("rerun", "deterministic", "log.histograms")
+_TRUE_OR_FALSE = ("rerun", "deterministic", "log.histograms", "log.layers")
 
 Words = list[str]
 
@@ -43,7 +43,12 @@ def read_words(words: Sequence[str]) -> Words:
     line = _Line(flags, overrides, folders)
     for rule in _RULES:
         rule(line)
-    return [*flags, *keep_text(with_fitting_model(resolve_aliases(overrides, folders)))]
+    return [*flags, *complete_words(overrides, folders)]
+
+
+def complete_words(overrides: Sequence[str], folders: Iterable[Path] = ()) -> Words:
+    """Return overrides as Hydra reads them: entries as they are called, the fitting model, texts quoted."""
+    return keep_text(with_fitting_model(resolve_aliases(overrides, folders)))
 
 
 def is_for_training(word: str) -> bool:

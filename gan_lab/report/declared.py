@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_lab.config.aliases import entry_called
 from gan_lab.config.schema import check_margin
 from gan_lab.report.comparison import Margin
 from gan_lab.report.entries import Entry, StudyRun
@@ -83,9 +84,9 @@ def reference(study_runs: Sequence[StudyRun], asked: str | None, notes: list[str
     names = sorted({one.name for one in study_runs})
     declared = {one.run.name: str(_declared(one, "reference")) for one in study_runs}
     wanted = asked or _single_value(declared, "declared {} as the reference", "--reference")
-    fitting = (
-        [wanted] if wanted in names else sorted({r.name for r in study_runs if r.candidate.base == wanted})
-    )
+    fitting = _called(wanted, study_runs)
+    if not fitting and (entry := entry_called("activation", wanted)):  # lrelu is leaky_relu
+        wanted, fitting = entry, _called(entry, study_runs)
     other = next(iter(sorted(set(declared.values()) - {wanted})), None) if asked else None
     if not fitting and asked:
         raise GanLabError(f"--reference must be one of {', '.join(names)}, got {asked!r}")
@@ -98,6 +99,12 @@ def reference(study_runs: Sequence[StudyRun], asked: str | None, notes: list[str
     if len(fitting) > 1:
         notes.append(f"The reference {wanted} was tried as {', '.join(fitting)}; {fitting[0]} is taken.")
     return Reference(fitting[0], wanted, other)
+
+
+def _called(name: str, study_runs: Sequence[StudyRun]) -> list[str]:
+    """Return the candidate of that name, else all that are this activation with other parameters."""
+    names = {one.name for one in study_runs}
+    return [name] if name in names else sorted({r.name for r in study_runs if r.candidate.base == name})
 
 
 def margin(study_runs: Sequence[StudyRun], metric: PrimaryMetric, asked: str | None) -> DeclaredMargin | None:

@@ -7,8 +7,8 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from gan_lab.config.build import build
+from gan_lab.config.command_line import complete_words
 from gan_lab.config.errors import config_errors
-from gan_lab.config.overrides import keep_text
 from gan_lab.config.schema import check
 from gan_lab.datasets.base import Dataset
 from gan_lab.gan.activations import activation_sites
@@ -22,7 +22,7 @@ from gan_lab.utils.text import format_table, plural
 
 def inspect(overrides: Sequence[str], folder: Path | None = None) -> Iterator[str]:
     """Yield the lines of a table for each network; ``folder`` is what ``--config-dir`` names."""
-    words = keep_text(overrides)
+    words = complete_words(overrides, [] if folder is None else [folder])
     if folder is not None:
         if not folder.is_dir():
             raise ConfigurationError(f"--config-dir must be a folder, got {folder}")

@@ -16,12 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
-from tqdm import tqdm
 
 from gan_lab.evaluation.features.base import Extractor, LabeledData
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.paths import cache_dir, to_file_name
+from gan_lab.utils.progress import progress_bar
 from gan_lab.utils.seeding import seeded, stream
 
 MAX_INPUT_SIZE = 32  # pixels that the network sees; larger images are resized
@@ -155,14 +155,7 @@ def fit_classifier(data: LabeledData, recipe: dict[str, int | float]) -> bytes:
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=recipe["lr"], total_steps=epochs * per_epoch
         )
-        bar = tqdm(
-            total=epochs * per_epoch,
-            desc=f"classifier for {data.name}, once",
-            unit="step",
-            disable=None,
-            dynamic_ncols=True,
-        )
-        with bar:
+        with progress_bar(f"classifier for {data.name}, once", total=epochs * per_epoch, unit="step") as bar:
             for epoch in range(epochs):
                 order = torch.randperm(len(data), generator=stream(0, "classifier order", epoch))
                 for k in range(per_epoch):

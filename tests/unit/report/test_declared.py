@@ -45,6 +45,17 @@ def test_a_reference_that_is_not_in_the_study_is_not_replaced(study: Path) -> No
     assert row(chosen, "elu")["difference"] < 0
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_reference_may_go_by_its_other_names(tmp_path: Path, declared: bool) -> None:
+    changes = {"report.reference": "LReLU"} if declared else None
+    for activation in ("elu", "leaky_relu"):
+        make_run(tmp_path, activation, [1.0, 2.0, 3.0], changes=changes)
+    report = report_on(tmp_path, reference_name=None if declared else "lrelu")
+    assert (report["reference"]["name"], report["reference"]["wanted"]) == ("leaky_relu", "leaky_relu")
+    with pytest.raises(GanLabError, match="--reference must be one of elu, leaky_relu, got 'swish'"):
+        report_on(tmp_path, reference_name="swish")
+
+
 def test_a_reference_with_several_parameters_is_the_first_of_them(study: Path) -> None:
     for name, slope in (("a", 0.1), ("b", 0.2)):
         make_run(study, "relu", [1.0] * 5, name=name, own={"negative_slope": slope})
