@@ -13,6 +13,7 @@ import click
     "--noise", type=click.IntRange(0), default=0, help="Number of the random stream that latents come from."
 )
 @click.option("--interpolate", is_flag=True, help="Interpolate from one latent to another in each row.")
+@click.option("--best", is_flag=True, help="Take the best generator, which keep_best=true has stored.")
 @click.option("--device", default="cpu", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option(
     "--trust",
@@ -32,6 +33,7 @@ def command(
     number: int,
     noise: int,
     interpolate: bool,
+    best: bool,
     device: str,
     trust: tuple[str, ...],
     output: Path | None,
@@ -39,14 +41,16 @@ def command(
     """Draw samples of the generator in the folder RUN, finished or still running."""
     from gan_lab.runs.load import draw, load
     from gan_lab.utils.devices import select_device
+    from gan_lab.utils.text import format_number
 
     trained = load(run, trust, changed_data=True)  # pictures of a generator need no data
     seed = trained.seeds[0] if seed is None else seed
-    kind = "interpolation" if interpolate else "samples"
+    kind = ("interpolation" if interpolate else "samples") + ("_best" if best else "")
     output = output or run / f"seed_{seed}" / f"{kind}_{noise}.png"
-    if interpolate:
-        samples = trained.interpolate(number, seed, noise, device=select_device(device))
-    else:
-        samples = trained.sample(number, seed, noise, device=select_device(device))
-    draw(trained, samples, output)
+    sample = trained.interpolate if interpolate else trained.sample
+    draw(trained, sample(number, seed, noise, device=select_device(device), best=best), output)
+    if best:
+        about = trained.about_best(seed)
+        score = f"{about['metric']} {format_number(about['score'])}"
+        click.echo(f"best of seed {seed}: {score} at step {about['step']:,}", err=True)
     click.echo(output)

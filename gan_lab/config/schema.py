@@ -80,6 +80,7 @@ VALIDATORS: dict[str, Validator] = {
     "execution": partial(check_choice, choices=("auto", "eager", "cuda_graph")),
     "init_from": _optional(partial(check_text, allowed="null, a run's folder or a .safetensors file")),
     "init_partial": _check_true,
+    "keep_best": check_bool,
     "ema": _optional(
         partial(check_number, above=0, below=1, allowed="null or a decay between 0 and 1, such as 0.999")
     ),
@@ -114,6 +115,8 @@ def check(cfg: DictConfig) -> None:
         validate(key, value_of(cfg, key))
     if cfg.init_partial and cfg.init_from is None:
         raise ConfigurationError("init_partial=true needs init_from, which says where weights come from")
+    if cfg.keep_best and not cfg.metrics.every:
+        raise ConfigurationError("keep_best=true needs scores: metrics.every must be above 0, got 0")
     for group in OPTIONAL_GROUPS:
         for player, other in _OTHER.items():
             # An empty entry is not hashed: the run would have the name of one in which both networks have it.

@@ -98,6 +98,11 @@ def limitations(entries: Sequence[Entry], methods: Mapping[str, str]) -> list[st
             "Networks began with trained weights (init_from): seeds that began with the same ones are less "
             "independent than their number says, and weights were trained with activations of their own."
         )
+    if any(run.config.get("keep_best") for run in runs):
+        texts.append(
+            "All scores are those of the last generators. Best ones were kept, too (keep_best): a score that "
+            "was picked as the best of many flatters, and most where scores jump, so none is compared here."
+        )
     if "classifier" in {entry.results["features"]["name"] for entry in entries if entry.results}:
         texts.append(
             "Features come from a classifier of gan-lab's own: scores compare within this report, "

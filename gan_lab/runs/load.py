@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +20,7 @@ from gan_lab.runs.initial_weights import WEIGHTS
 from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run, describe_scores
 from gan_lab.runs.status import Status
-from gan_lab.runs.weights import read_weights
+from gan_lab.runs.weights import BEST_WEIGHTS, read_best_weights, read_weights
 from gan_lab.utils.checks import check_int
 from gan_lab.utils.devices import computing_on
 from gan_lab.utils.errors import DataError, GanLabError
@@ -75,14 +76,15 @@ class TrainedRun:
             return None
         return f"{self.folder} was trained on other data than dataset={now.name} holds now ({change})"
 
-    def generator(self, seed: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
-        """Build a seed's generator (default: of the first) in evaluation mode, averaged if ``ema`` is on."""
-        folders = {seed.number: seed.folder for seed in self.run.seeds}
-        seed = self.seeds[0] if seed is None else seed
-        if seed not in folders:
-            known = ", ".join(map(str, folders))
-            raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
-        weights = read_weights(folders[seed])
+    def generator(
+        self, seed: int | None = None, device: torch.device | str = "cpu", *, best: bool = False
+    ) -> nn.Module:
+        """Build a seed's generator (default: of the first) in evaluation mode, averaged if ``ema`` is on.
+
+        best: the one that ``keep_best`` has stored, not the last.
+        """
+        folder = self._seed_folder(seed)
+        weights = read_best_weights(folder)[0] if best else read_weights(folder)
         # As in training, for random numbers that are in no state dict.
         with seeded(self.seeds[0], "initialisation/generator"):
             network = build_network(self.cfg, "model.generator", shape=self.shape)
@@ -91,9 +93,21 @@ class TrainedRun:
         except RuntimeError as error:
             lines = str(error).splitlines()
             reason = (lines[1] if len(lines) > 1 else lines[0]).strip()
-            file = folders[seed] / WEIGHTS
+            file = folder / (BEST_WEIGHTS if best else WEIGHTS)
             raise GanLabError(f"{file} does not fit the run's {CONFIG}: {reason}") from error
         return network.eval().to(device)
+
+    def about_best(self, seed: int | None = None) -> dict[str, Any]:
+        """Return step, metric and score of a seed's best generator; raises GanLabError if none was kept."""
+        return read_best_weights(self._seed_folder(seed))[1]
+
+    def _seed_folder(self, seed: int | None) -> Path:
+        folders = {one.number: one.folder for one in self.run.seeds}
+        seed = self.seeds[0] if seed is None else seed
+        if seed not in folders:
+            known = ", ".join(map(str, folders))
+            raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
+        return folders[seed]
 
     @torch.no_grad()
     def sample(
@@ -102,12 +116,15 @@ class TrainedRun:
         seed: int | None = None,
         noise: int = 0,
         device: torch.device | str = "cpu",
+        *,
+        best: bool = False,
     ) -> Tensor:
         """(number, *shape) samples of one seed's generator: images in [-1, 1], points as the data has them.
 
-        ``noise`` names the random stream; the same number gives the same latents for every run.
+        ``noise`` names the random stream; the same number gives the same latents for every run. best: of the
+        generator that ``keep_best`` has stored, not of the last one.
         """
-        return self._generate(self._latent(number, noise), seed, noise, device)
+        return self._generate(self._latent(number, noise), seed, noise, device, best=best)
 
     @torch.no_grad()
     def interpolate(
@@ -116,6 +133,8 @@ class TrainedRun:
         seed: int | None = None,
         noise: int = 0,
         device: torch.device | str = "cpu",
+        *,
+        best: bool = False,
     ) -> Tensor:
         """(n * n, *shape), n = ceil(sqrt(number)): n walks of n samples from one latent to another.
 
@@ -131,7 +150,7 @@ class TrainedRun:
         unit = [nn.functional.normalize(z, dim=1)[:, None] for z in (start, end)]
         arc = ((1 - t) * angle).sin() * unit[0] + (t * angle).sin() * unit[1]
         latent = arc / angle.sin() * ((1 - t) * norms[0] + t * norms[1])
-        return self._generate(latent.flatten(0, 1), seed, noise, device)
+        return self._generate(latent.flatten(0, 1), seed, noise, device, best=best)
 
     def _latent(self, number: int, noise: int) -> Tensor:
         size = OmegaConf.select(self.cfg, "model.latent_size")
@@ -139,10 +158,12 @@ class TrainedRun:
         require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 
-    def _generate(self, latent: Tensor, seed: int | None, noise: int, device: torch.device | str) -> Tensor:
+    def _generate(
+        self, latent: Tensor, seed: int | None, noise: int, device: torch.device | str, *, best: bool
+    ) -> Tensor:
         parts = []
         with computing_on(torch.device(device)):
-            generator = self.generator(seed, device)
+            generator = self.generator(seed, device, best=best)
             for chunk, z in enumerate(torch.split(latent, 256)):
                 with seeded(noise, "generate/sampling", chunk, device):  # for networks that draw themselves
                     parts.append(generator(z.to(device)).cpu())

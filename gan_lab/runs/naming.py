@@ -20,7 +20,17 @@ from gan_lab.utils.paths import to_file_name
 # if the rule below changes: every run then gets a new name.
 IDENTITY_VERSION = 1
 # What is measured, drawn and reported on the way; the weights are the same to the bit without it.
-WATCHED_KEYS = ("log", "samples", "metrics", "metric", "features", "diagnostics", "diagnostic", "report")
+WATCHED_KEYS = (
+    "log",
+    "samples",
+    "metrics",
+    "metric",
+    "features",
+    "diagnostics",
+    "diagnostic",
+    "report",
+    "keep_best",
+)
 UNHASHED_KEYS = (
     *WATCHED_KEYS,
     *("steps", "study", "rerun", "checkpoint"),  # a longer run resumes a shorter one, in the same folder

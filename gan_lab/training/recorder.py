@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gan_lab.runs.results import write_results
 from gan_lab.runs.stats import read_stats
 from gan_lab.runs.status import Status, now
 from gan_lab.runs.weights import write_weights
+from gan_lab.training.best import BestGenerators
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.overview import Overview
@@ -60,7 +62,7 @@ def _checked_diagnostics(scalars: Mapping[str, float]) -> dict[str, float]:
 class Recorder:
     """Writes a run's folder from step ``status.step`` on.
 
-    diverged_states: last finite states of seeds that diverged before.
+    diverged_states: last finite states of seeds that diverged before; best: the best generators so far.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Recorder:
         *,
         cfg: DictConfig,
         diverged_states: Sequence[TrainState] = (),
+        best: BestGenerators | None = None,
     ) -> None:
         self.folder, self.status, self.request, self.cfg = folder, status, request, cfg
         self.data, self.evaluator, self.probe = experiment.data, experiment.evaluator, experiment.probe
@@ -80,6 +83,9 @@ class Recorder:
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
         self.diverged_states = {state.seed: state for state in diverged_states}
+        self.best = best or BestGenerators()
+        if self.evaluator is not None:
+            self.best.forget_other_scores(self.evaluator.primary, status.measured_from)
         self.logs = {
             seed: SeedLog(
                 seed_folder(folder, seed), status.step, primary=self._primary, layers=cfg.log.layers
@@ -173,6 +179,17 @@ class Recorder:
                     step, {f"metrics/{name}": value for name, value in scores.items()}
                 )
             self._scores, self._last_eval_step = dict(zip(engine.seeds, per_seed, strict=True)), step
+            if self.cfg.keep_best:
+                self._offer_best(step, engine)
+
+    def _offer_best(self, step: int, engine: Engine) -> None:
+        """Have the generators of all seeds kept whose scores, just measured, are their best."""
+        assert self.evaluator is not None
+        primary = self.evaluator.primary
+        direction = self.evaluator.score_specs[primary].direction
+        for index, seed in enumerate(engine.seeds):
+            weights = partial(engine.sampled_generator, index)
+            self.best.offer(seed, step, primary, self._scores[seed].get(primary), direction, weights)
 
     def diagnostics(self, step: int, engine: Engine) -> None:
         if self.probe is None:
@@ -236,10 +253,13 @@ class Recorder:
             "data_fingerprint": self.status.data_fingerprint,
             "data_samples": self.status.data_samples,
         }
+        if best := self.best.content():
+            content["best"] = best
         folder, keep = self.folder / CHECKPOINTS, self.cfg.checkpoint.keep
         checkpoints.save(folder, step, self.status.identity, content, keep)
         for state in (*states, *self.diverged_states.values()):
             write_weights(seed_folder(self.folder, state.seed), state.generator)
+        self.best.write(self.folder)
         self.status.step = step
         self._save_status()
 

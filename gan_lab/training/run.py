@@ -24,6 +24,7 @@ from gan_lab.runs.log import LOG, run_log
 from gan_lab.runs.naming import identity
 from gan_lab.runs.sittings import Sitting, resume_warning
 from gan_lab.runs.status import ENDED, STATUS, Status, data_change, versions
+from gan_lab.training.best import BestGenerators
 from gan_lab.training.build import (
     Components,
     Experiment,
@@ -48,7 +49,8 @@ class OpenRun:
     """A run that this process holds the lock of.
 
     status: None until `start_or_resume`, unless the folder held a run before; diverged_states: last finite
-    states of seeds that diverged before; last_finite: see `gan_lab.training.divergence.DivergenceGuard`.
+    states of seeds that diverged before; last_finite: see `gan_lab.training.divergence.DivergenceGuard`;
+    best: the best generators so far.
     """
 
     cfg: DictConfig
@@ -58,6 +60,7 @@ class OpenRun:
     status: Status | None
     diverged_states: list[TrainState] = field(default_factory=list)
     last_finite: list[TrainState] = field(default_factory=list)
+    best: BestGenerators = field(default_factory=BestGenerators)
 
     @property
     def step(self) -> int:
@@ -127,6 +130,7 @@ class OpenRun:
             [TrainState(**state) for state in saved.pop(name)]
             for name in ("states", "diverged_states", "last_finite")
         )
+        self.best = BestGenerators(saved.pop("best", ()))
         return states
 
     def _measured_from(self, before: Status, step: int) -> int:
@@ -187,6 +191,7 @@ class OpenRun:
                 request,
                 cfg=cfg,
                 diverged_states=self.diverged_states,
+                best=self.best,
             )
             try:
                 recorder.begin((folder / CONFIG).read_text())

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 EVERYTHING_OFTEN = (
-    *("steps=40", "seeds=2", "ema=0.9", "log.every=1", "checkpoint.every=7"),
+    *("steps=40", "seeds=2", "ema=0.9", "log.every=1", "checkpoint.every=7", "keep_best=true"),
     *("samples.every=10", "metrics.every=10", "metrics.samples=64"),
     *("diagnostics.every=10", "diagnostics.samples=16"),
 )

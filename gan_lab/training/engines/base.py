@@ -151,6 +151,11 @@ class SeedGroup(ABC):
         """State dict of one seed's GAN, not copied."""
         return {name: self._slice(tensor.detach(), index) for name, tensor in self._networks().items()}
 
+    def sampled_generator(self, index: int) -> dict[str, Tensor]:
+        """State dict of the generator that one seed's samples come from, not copied."""
+        sampled = self.average or generator_state(self._networks())
+        return {name: self._slice(tensor.detach(), index) for name, tensor in sampled.items()}
+
     def parameters_and_grads(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
         """Map parameter name -> (value, last gradient) of one seed, not copied."""
         return {

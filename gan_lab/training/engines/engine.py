@@ -104,6 +104,10 @@ class Engine:
         """State dict of one seed's GAN, not copied."""
         return self.groups[index // self.group_size].state(index % self.group_size)
 
+    def sampled_generator(self, index: int) -> dict[str, Tensor]:
+        """State dict of the generator that one seed's samples come from, not copied."""
+        return self.groups[index // self.group_size].sampled_generator(index % self.group_size)
+
     def parameters_and_grads(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
         """Map parameter name -> (value, last gradient) of one seed, not copied."""
         return self.groups[index // self.group_size].parameters_and_grads(index % self.group_size)

@@ -75,7 +75,15 @@ WATCHED = (
     *("checkpoint.minutes=null", "metrics.every=0", "metrics.samples=17", "metric=[fid]", "metric=[]"),
     *("metric.kid.subsets=3", "features=raw", "+features.anything=1", "diagnostics.every=0"),
     *("diagnostics.samples=4", "diagnostic=[rank]", "diagnostic.units.tau=0.5", "report.primary=kid"),
-    *("report.reference=elu", "steps=5", "study=other", "rerun=true", "deterministic=true", "device=cpu"),
+    *(
+        "report.reference=elu",
+        "steps=5",
+        "study=other",
+        "rerun=true",
+        "keep_best=true",
+        "deterministic=true",
+        "device=cpu",
+    ),
     *("engine=sequential", "engine=vmap", "execution=eager", "+log.new_key=1", "+report.margin=0.1"),
 )
 
