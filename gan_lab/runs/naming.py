@@ -1,9 +1,10 @@
 """Names: a run's identity, its folder's name and its study's folder. Imports no torch."""
 
+import glob
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ UNHASHED_KEYS = (
 )
 # Overrides that do not appear in a folder's name: what an experiment sets is told apart by the digits.
 HIDDEN_IN_NAME = (*UNHASHED_KEYS, "experiment")
+
+_MAX_WORDS = 80  # characters of a folder's name before its digits
 
 
 def identity(cfg: DictConfig | dict[str, Any]) -> str:
@@ -93,6 +96,21 @@ def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
     return existing[0].name if existing else f"{_readable(overrides)}-{digits}"
 
 
+def shorter_name(name: str, study: Path, overrides: Collection[str], common: Collection[str]) -> str:
+    """Return the name of a new run's folder without the ``common`` overrides, which all runs of a sweep have.
+
+    ``name`` is what `folder_name` returned. It stays as it is if the folder is there already, or if another
+    run of the study has the shorter name.
+    """
+    words, _, digits = name.rpartition("-")
+    distinct = [override for override in overrides if override not in common]
+    if not _shown(distinct) or words != _readable(overrides) or (study / name).exists():
+        return name
+    short = _readable(distinct)
+    others = study.glob(f"{glob.escape(short)}-{'[0-9a-f]' * 8}")
+    return name if any(path.name != f"{short}-{digits}" for path in others) else f"{short}-{digits}"
+
+
 def study_folder(cfg: DictConfig) -> Path:
     """Return the folder of a configuration's study; raises ConfigurationError for what is no folder name."""
     return Path("outputs") / check_name("study", cfg.study)
@@ -109,9 +127,18 @@ def without_empty(value: Any) -> Any:
 
 
 def _readable(overrides: Iterable[str]) -> str:
-    """Return overrides as a part of a file name, without those that make no other run."""
-    shown = sorted({_short(override) for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
-    return to_file_name(",".join(shown)) or "defaults"
+    """Return overrides as a part of a file name: as many as it has room for, each as a whole."""
+    text = ""
+    for override in _shown(overrides):
+        word = to_file_name(override, _MAX_WORDS)
+        if word and len(text) + len(word) + 1 <= _MAX_WORDS + (not text):
+            text = f"{text},{word}" if text else word
+    return text or "defaults"
+
+
+def _shown(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides that make another run, sorted: the activation comes first."""
+    return sorted({_short(override) for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
 
 
 def _short(override: str) -> str:

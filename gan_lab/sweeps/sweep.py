@@ -6,7 +6,7 @@ is still alive. Imports no torch.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from gan_lab.runs.existing import (
 )
 from gan_lab.runs.folder import lock_run
 from gan_lab.runs.log import LOG
-from gan_lab.runs.naming import to_plain
+from gan_lab.runs.naming import shorter_name, to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
@@ -116,7 +116,8 @@ def sweep(
     try:
         # Last come those that never ended: what killed them may kill again, or another terminal trains them.
         unfinished = sorted((job for job in jobs if not job.done), key=SweepJob.never_ended)
-        _launch(unfinished, launch, batch_size or len(jobs))
+        with _folders_made(unfinished):
+            _launch(unfinished, launch, batch_size or len(jobs))
     except ConfigurationError:  # the launcher could not even begin
         raise
     except BaseException:
@@ -124,6 +125,20 @@ def sweep(
         raise
     print(table(jobs))
     return sum(job.outcome() not in SUCCESSES for job in jobs)
+
+
+@contextmanager
+def _folders_made(jobs: Sequence[SweepJob]) -> Iterator[None]:
+    """Make the folders of runs, so that whoever trains them finds their names; remove those left empty."""
+    for job in jobs:
+        with suppress(OSError):  # whoever trains it says what is wrong
+            job.folder.mkdir(exist_ok=True)
+    try:
+        yield
+    finally:
+        for job in jobs:
+            with suppress(OSError):  # it is not empty
+                job.folder.rmdir()
 
 
 def table(jobs: Sequence[SweepJob]) -> str:
@@ -166,11 +181,13 @@ def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[Sweep
     jobs: dict[Path, SweepJob] = {}
     configs: dict[Path, Mapping[str, Any]] = {}
     stamp_of = _stamped_once()
+    common = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
     for overrides in combinations:
         composed = compose(list(overrides))
         check_choices(composed.hydra)
         check(composed)
-        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+        study = Path(composed.hydra.sweep.dir)
+        folder = study / shorter_name(composed.hydra.sweep.subdir, study, overrides, common)
         cfg = to_plain(composed)
         status = None if cfg["rerun"] else existing_status(cfg, folder)
         done = status is not None and is_done(cfg, status, stamp_of)

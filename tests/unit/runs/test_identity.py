@@ -8,7 +8,7 @@ import yaml  # type: ignore[import-untyped]
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from gan_lab.runs.naming import UNHASHED_KEYS, folder_name, identity, to_plain
+from gan_lab.runs.naming import UNHASHED_KEYS, folder_name, identity, shorter_name, to_plain
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import composed
 
@@ -217,3 +217,32 @@ def test_a_folder_has_the_words_that_make_another_run_and_the_digits(tmp_path: P
     (tmp_path / f"other-words-{identity(cfg)[:8]}").mkdir()
     assert folder_name(cfg, tmp_path, words) == f"other-words-{identity(cfg)[:8]}"
     assert folder_name(composed(), tmp_path, ["device=cpu"]) == f"defaults-{digits()}"
+
+
+def test_a_name_has_whole_overrides_only(tmp_path: Path) -> None:
+    words = ["activation=elu", "model.generator.width=32", "model.discriminator.width=32", "seeds=4"]
+    words += ["optimizer.betas=[0.0,0.9]", "model.latent_size=7"]
+    name, _, _ = folder_name(composed(*words), tmp_path, words).rpartition("-")
+    assert name == "activation=elu,model.discriminator.width=32,model.generator.width=32,seeds=4"
+    long = f"+note={'x' * 200}"
+    name, _, _ = folder_name(composed(), tmp_path, [long, "seeds=4"]).rpartition("-")
+    assert name == long[:80]
+
+
+def test_in_a_sweep_a_new_folder_is_named_by_what_varies_in_it(tmp_path: Path) -> None:
+    common = {"dataset=ring", "model=mlp", "seeds=6"}
+    words = [*common, "activation=elu", "steps=9"]
+    long = "activation=elu,dataset=ring,model=mlp,seeds=6-0123abcd"
+    assert shorter_name(long, tmp_path, words, common) == "activation=elu-0123abcd"
+    # In the study there may be the folder already, or another run that would have the same words.
+    (tmp_path / "activation=elu-0123abcd").mkdir()
+    assert shorter_name(long, tmp_path, words, common) == "activation=elu-0123abcd"
+    (tmp_path / "activation=elu-99999999").mkdir()
+    assert shorter_name(long, tmp_path, words, common) == long
+    (tmp_path / long).mkdir()
+    (tmp_path / "activation=elu-99999999").rmdir()
+    assert shorter_name(long, tmp_path, words, common) == long
+    # A name that somebody chose, and a sweep in which nothing varies that makes another run.
+    assert shorter_name("mine", tmp_path, words, common) == "mine"
+    only = "dataset=ring-0123abcd"
+    assert shorter_name(only, tmp_path, ["dataset=ring", "steps=9"], {"dataset=ring"}) == only
