@@ -6,9 +6,11 @@ from pathlib import Path
 
 from gan_lab.runs.reader import open_regular
 from gan_lab.runs.status import Status
+from gan_lab.utils.checks import check_text
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 
 WEIGHTS = "generator.safetensors"
+ALLOWED = "null, a run's folder or a .safetensors file"
 _BLOCK = 2**20  # bytes
 
 
@@ -18,7 +20,7 @@ def content_digest(source: str) -> str:
     A run is known by the generators of its seeds, which it keeps when its checkpoints are pruned. Raises
     ConfigurationError for what is neither a run's folder nor a safetensors file.
     """
-    path = Path(source).expanduser()
+    path = Path(check_text("init_from", source, ALLOWED)).expanduser()
     if path.is_dir():
         status = source_status(source)
         assert status is not None
@@ -27,9 +29,7 @@ def content_digest(source: str) -> str:
         parts = [("", path.resolve())]
     else:
         problem = "which is none" if path.exists() else "which does not exist"
-        raise ConfigurationError(
-            f"init_from must be null, a run's folder or a .safetensors file, got {source!r}, {problem}"
-        )
+        raise ConfigurationError(f"init_from must be {ALLOWED}, got {source!r}, {problem}")
     digest = hashlib.sha256()
     for name, file in parts:
         try:

@@ -29,7 +29,7 @@ def take_initial_weights(cfg: DictConfig, states: Sequence[TrainState]) -> dict[
     source = str(cfg.init_from)
     digest = content_digest(source)
     seeds = _read(source)
-    if content_digest(source) != digest:
+    if content_digest(source) != digest:  # a run that is trained at the same time
         raise ConfigurationError(f"init_from={source} is being written: wait until it is finished")
     taken: dict[str, str] = {}
     for state in states:
@@ -65,9 +65,14 @@ def _read(source: str) -> dict[int, Weights]:
             f"init_from={source}: its last checkpoint is of step {content['step']}, and it was trained to "
             f"step {status.step}: train it to its end first"
         )
-    return {
-        state["seed"]: state["networks"] for name in ("states", "diverged_states") for state in content[name]
-    }
+    try:
+        states = [state for name in ("states", "diverged_states") for state in content[name]]
+        seeds: dict[int, Weights] = {int(state["seed"]): dict(state["networks"]) for state in states}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"init_from={source}: its checkpoint is not one of gan-lab's") from error
+    if not all(isinstance(tensor, Tensor) for weights in seeds.values() for tensor in weights.values()):
+        raise ConfigurationError(f"init_from={source}: its checkpoint holds more than weights")
+    return seeds
 
 
 def _with_prefix(tensors: Weights) -> Weights:

@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.testing import assert_close
 
+from gan_lab.runs.checkpoints import save
 from gan_lab.runs.load import TrainedRun
 from gan_lab.runs.stats import read_stats
 from gan_lab.utils.errors import ConfigurationError
@@ -26,8 +28,8 @@ def source(trained: Trained) -> Path:
     return trained(*SOURCE).folder
 
 
-def checkpoint(folder: Path) -> dict:
-    content: dict = torch.load(sorted((folder / "checkpoint").glob("*.pt"))[-1], weights_only=True)
+def checkpoint(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(sorted((folder / "checkpoint").glob("*.pt"))[-1], weights_only=True)
     return content
 
 
@@ -65,6 +67,33 @@ def test_a_run_says_what_it_took_and_resumes_to_the_same_bits(
         assert (resumed.folder / file).read_bytes() == (straight / file).read_bytes()
     with pytest.raises(ConfigurationError, match=r"moved: this run has no checkpoint, which would hold both"):
         train([*OWN, "seeds=2", "init_from=../moved", "activation=relu"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda content: content.pop("states"), "its checkpoint is not one of gan-lab's"),
+        (lambda content: content["states"][0].pop("networks"), "its checkpoint is not one of gan-lab's"),
+        (
+            lambda content: content["states"][0]["networks"].update(x=1),
+            "its checkpoint holds more than weights",
+        ),
+        (
+            lambda content: content.update(step=2),
+            "its last checkpoint is of step 2, and it was trained to step 4",
+        ),
+    ],
+)
+def test_a_checkpoint_of_somebody_elses_making_is_refused(
+    source: Path, change: Callable[[dict[str, Any]], object], sentence: str
+) -> None:
+    content = checkpoint(source)
+    change(content)
+    shutil.rmtree(source / "checkpoint")
+    rest = {key: value for key, value in content.items() if key not in ("format", "identity", "step")}
+    save(source / "checkpoint", content["step"], content["identity"], rest, 2)
+    with pytest.raises(ConfigurationError, match=sentence):
+        train([*OWN, "seeds=2", f"init_from={source}"])
 
 
 def test_seeds_that_the_source_does_not_have_are_refused(source: Path) -> None:

@@ -12,10 +12,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.testing import assert_close
 
 from gan_lab.config.build import build
 from gan_lab.utils.paths import config_dir
+from tests.helpers.experiments import TINY_POINTS
 
 Cli = Callable[..., tuple[int, str, str]]
 README = (config_dir() / "README.md").read_text()
@@ -128,6 +131,36 @@ def part(mine: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
         return build(cfg, group, **arguments)
 
     return built
+
+
+COMMON_WISHES = {
+    "label smoothing": ("objective=label_smoothing",),
+    "instance noise": ("augmentation=instance_noise", "augmentation.numbers=2"),
+    "weight clamping": ("objective=wasserstein", "optimizer=clamped", "optimizer.lr=1e-2"),
+    "a schedule": ("schedule=stairs", "schedule.every=1"),
+    "clipping": ("clipping=each", "clipping.max_norm=1e-3", "optimizer=sgd"),
+}
+
+
+@pytest.mark.parametrize("name", COMMON_WISHES)
+def test_what_is_often_asked_for_trains_stacked_as_alone_and_resumes_to_the_same_bits(
+    name: str, mine: Path, run_cli: Cli
+) -> None:
+    def trained(study: str, *words: str) -> dict[str, torch.Tensor]:
+        code, _, err = run_cli(
+            *("train", "--config-dir", "mine", *COMMON_WISHES[name], f"study={study}", *TINY_POINTS),
+            *("seeds=2", "log.every=1", "samples.every=0", *words),
+            PYTHONPATH=str(mine),
+        )
+        assert code == 0, err
+        assert "one by one" not in err
+        (folder,) = Path(f"outputs/{study}").glob("*/seed_1")
+        return load_file(folder / "generator.safetensors")
+
+    straight = trained("straight", "engine=vmap", "steps=4")
+    trained("resumed", "engine=vmap", "steps=2")
+    assert_close(trained("resumed", "engine=vmap", "steps=4"), straight, rtol=0, atol=0)
+    assert_close(trained("alone", "engine=sequential", "steps=4"), straight, rtol=2e-4, atol=2e-5)
 
 
 def test_label_smoothing_is_cross_entropy_with_smooth_labels(part: Callable[..., object]) -> None:

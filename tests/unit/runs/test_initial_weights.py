@@ -49,3 +49,13 @@ def test_what_holds_no_weights_is_refused(source: str, expected: str) -> None:
     (Path("broken") / "status.json").write_text("{")
     with pytest.raises(GanLabError, match=expected):
         content_digest(source)
+
+
+@pytest.mark.parametrize("source", ["", " ", 3, ["a"], {"a": 1}, True])
+def test_what_is_no_path_is_refused_when_the_folder_is_named(source: object) -> None:
+    cfg = composed()
+    cfg.init_from = source
+    with pytest.raises(
+        GanLabError, match=r"^init_from must be null, a run's folder or a \.safetensors file, got "
+    ):
+        identity(cfg)
