@@ -2,9 +2,13 @@
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import torch
@@ -18,6 +22,7 @@ from torch.nn.parameter import is_lazy
 from gan_lab.config.activations import ActivationFactory, activation_factory, activation_nodes
 from gan_lab.config.errors import describe_error
 from gan_lab.config.schema import value_of
+from gan_lab.config.trust import target_modules
 from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
 from gan_lab.utils.memory import require_memory
 from gan_lab.utils.seeding import seeded
@@ -34,6 +39,7 @@ def build(cfg: DictConfig, key: str, **given: Any) -> Any:
     """
     arguments = _arguments(cfg, key)
     with _described_errors(key):
+        _import_modules(key, arguments)
         for parent, name in activation_nodes(arguments):
             parent[name] = activation_factory(parent[name])
         return instantiate(arguments, _convert_="all", **given)
@@ -65,11 +71,35 @@ def _described_errors(key: str) -> Iterator[None]:
         if str(error).startswith(key):
             raise
         raise type(error)(f"{key}: {error}") from error
-    except SystemExit as error:
-        raise ConfigurationError(
-            f"{key}: a module that it names ends the program when it is imported, as a script does: move "
-            "what is needed to a module of its own"
-        ) from error
+
+
+def _import_modules(key: str, arguments: dict[str, Any]) -> None:
+    """Import what a node names; raise ConfigurationError for a script that ends the program at its import.
+
+    Such a script reads gan-lab's command line as if it were its own, and prints its usage, which is no help.
+    Any other failure is left to Hydra, which says the same once more.
+    """
+    for module in target_modules(arguments):
+        printed = StringIO()
+        try:
+            with redirect_stderr(printed):
+                import_module(module)
+        except SystemExit as error:
+            file, line = _where_it_ended(error)
+            raise ConfigurationError(
+                f"{key}: importing {module} runs {file} as a script, which ends in line {line} (it may read "
+                "the command line): copy the classes that are needed, with the values that they use, into a "
+                "module of their own, and name that in _target_"
+            ) from error
+        except Exception:
+            continue  # a class inside a module has a name that is no module's
+        sys.stderr.write(printed.getvalue())
+
+
+def _where_it_ended(error: BaseException) -> tuple[str, int]:
+    """Return file and line of the last module that was being imported when an error came."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.name == "<module>"]
+    return (Path(frames[-1].filename).name, frames[-1].lineno or 0) if frames else ("it", 0)
 
 
 def build_or_default(cfg: DictConfig, key: str, default: Any) -> Any:

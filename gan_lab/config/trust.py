@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from types import BuiltinFunctionType
 from typing import Any
 
 from hydra.utils import get_object
@@ -26,6 +27,8 @@ ALLOWED_BASES: dict[str, type] = {"torch.nn": nn.Module, "torch.optim": optim.Op
 GET_CLASS = "hydra.utils.get_class"
 # Those that check a file's digest before they unpickle it, and that `load_torchvision` can read.
 DATASETS = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "SVHN", "USPS")
+# Where torch.nn.functional has those of its functions that are no Python.
+_COMPILED = ("torch._C._nn",)
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -56,6 +59,11 @@ def refuse_untrusted(plain: Any, trust: Sequence[str] = (), *, where: str = "") 
     for module in trust:
         if not _MODULE.fullmatch(module):
             raise ConfigurationError(f"trust must name a module, such as mine.activations, got {module!r}")
+        if module == "torch":
+            raise ConfigurationError(
+                "trust must not name all of torch, which also loads and runs what files hold, got 'torch': "
+                "name the part, such as torch.nn.functional, or wrap the function in a module of your own"
+            )
     for key, node in walk(plain):
         if isinstance(node, dict) and "_target_" in node:
             reason = _reject_reason(node, trust)
@@ -63,17 +71,18 @@ def refuse_untrusted(plain: Any, trust: Sequence[str] = (), *, where: str = "") 
                 target = node["_target_"] if node["_target_"] != GET_CLASS else node.get("path")
                 name = f"{key}." if key else ""
                 module = target.rpartition(".")[0] if isinstance(target, str) else ""
-                hint = module if _MODULE.fullmatch(module) else "MODULE"
+                hint = module if _MODULE.fullmatch(module) and module != "torch" else "MODULE"
                 raise ConfigurationError(
                     f"{where}{name}_target_={_repr(target)} is not built, because {reason}: "
                     f"if you trust it, pass --trust {hint}, or trust=[{hint!r}] in Python"
                 )
 
 
-def target_modules(cfg: DictConfig) -> tuple[str, ...]:
+def target_modules(cfg: DictConfig | dict[str, Any]) -> tuple[str, ...]:
     """Return the modules that a configuration names besides gan-lab and torch: its author trusts them."""
     modules = set()
-    for _, node in walk(OmegaConf.to_container(cfg, resolve=True)):
+    plain = OmegaConf.to_container(cfg, resolve=True) if isinstance(cfg, DictConfig) else cfg
+    for _, node in walk(plain):
         if isinstance(node, dict) and isinstance(node.get("_target_"), str):
             module = node["_target_"].rpartition(".")[0]
             if _MODULE.fullmatch(module) and module.partition(".")[0] not in ("gan_lab", "torch", "hydra"):
@@ -123,6 +132,8 @@ def _reject_reason_of_name(target: str, trust: Sequence[str]) -> str | None:
         return f"it cannot be found ({type(error).__name__})"
     # A name may lead out of its module, as torch.nn.modules.module.functools does.
     home = str(getattr(value, "__module__", None))
+    if target.rpartition(".")[0] in trust and isinstance(value, BuiltinFunctionType) and home in _COMPILED:
+        return None
     if any(home == module or home.startswith(f"{module}.") for module in trust):
         return None
     for module, base in ALLOWED_BASES.items():

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from gan_lab.utils.checks import check_number
 from gan_lab.utils.errors import ConfigurationError
 
 Init = Callable[[nn.Module, Tensor, bool], object]
+WARM_UP = 15  # power iterations, as many as torch.nn.utils.parametrizations takes at the start
 
 
 def init_own(network: nn.Module, activation: nn.Module | None) -> None:
@@ -147,7 +150,7 @@ def _init_layers(network: nn.Module, init: Init) -> None:
     layers = [(n, m) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
     for index, (name, layer) in enumerate(layers):
         behind = index > 0 and name.rsplit(".", 1)[-1] != "shortcut"
-        _init_weight(layer, behind, init)
+        _init_weight(name, layer, behind, init)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
     for norm in _norms(network):
@@ -155,10 +158,12 @@ def _init_layers(network: nn.Module, init: Init) -> None:
             nn.init.zeros_(norm.bias)
 
 
-def _init_weight(layer: Any, behind: bool, init: Init) -> None:
-    """Call ``init`` with the tensor of a layer's weight, which may be hidden under a parametrization."""
-    if not parametrize.is_parametrized(layer, "weight"):
+def _init_weight(name: str, layer: Any, behind: bool, init: Init) -> None:
+    """Call ``init`` with the tensor that a layer's weight is computed from, which may have another name."""
+    if isinstance(layer._parameters.get("weight"), nn.Parameter):
         init(layer, layer.weight, behind)
+    elif not parametrize.is_parametrized(layer, "weight"):
+        _init_hooked_weight(name, layer, behind, init)
     elif hasattr(layer.parametrizations.weight, "original"):
         weight = layer.parametrizations.weight.original
         init(layer, weight, behind)
@@ -169,6 +174,33 @@ def _init_weight(layer: Any, behind: bool, init: Init) -> None:
         weight = torch.empty_like(layer.weight)
         init(layer, weight, behind)
         layer.weight = weight
+
+
+def _init_hooked_weight(name: str, layer: Any, behind: bool, init: Init) -> None:
+    """Do so where a hook computes the weight: torch.nn.utils' older spectral_norm and weight_norm.
+
+    Raises ConfigurationError for any other way, where what is drawn would be lost or mean something else.
+    """
+    hooks = [hook for hook in layer._forward_pre_hooks.values() if getattr(hook, "name", None) == "weight"]
+    hook = hooks[0] if len(hooks) == 1 else None
+    if isinstance(hook, SpectralNorm):
+        init(layer, layer.weight_orig, behind)
+        with torch.no_grad():  # its vectors belong to the weight that was there before
+            for _ in range(WARM_UP):
+                layer.weight = hook.compute_weight(layer, do_power_iteration=True)
+    elif isinstance(hook, WeightNorm):
+        weight = torch.empty_like(layer.weight_v)
+        init(layer, weight, behind)
+        with torch.no_grad():
+            layer.weight_v.copy_(weight)
+            layer.weight_g.copy_(torch.norm_except_dim(weight, 2, hook.dim))
+            layer.weight = hook.compute_weight(layer)
+    else:
+        held = ", ".join(key for key, _ in layer.named_parameters())
+        raise ConfigurationError(
+            f"initialization must be own for this network: {name.removeprefix('network.')} computes its "
+            f"weight in a way of its own, from {held or 'no parameter'}"
+        )
 
 
 def _norms(network: nn.Module) -> list[Any]:

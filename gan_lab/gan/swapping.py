@@ -4,8 +4,8 @@ A module that is called once per forward pass is replaced. Every other call is c
 computes, and goes to an instance of its own. In place stays in place: it decides what a shortcut sees.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -154,6 +154,44 @@ def untie(network: nn.Module) -> None:
             twin._parameters = dict(module._parameters)
             set_module(network, path, twin)
         seen.add(id(module))
+
+
+def detach_computed(network: nn.Module) -> None:
+    """Detach tensors that modules have computed from their parameters: torch copies no others.
+
+    The hooks of torch's older weight_norm do this before the first forward pass, and again at each one.
+    """
+    for module in network.modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor) and not value.is_leaf:
+                setattr(module, name, value.detach())
+
+
+def frozen_to_buffers(network: nn.Module) -> None:
+    """Make buffers of parameters that ask for no gradient: they are state, and no optimizer moves them."""
+    for module in network.modules():
+        for name, value in list(module._parameters.items()):
+            if value is not None and not value.requires_grad:
+                del module._parameters[name]
+                module.register_buffer(name, value.detach())
+
+
+@contextmanager
+def unchanged_buffers(network: nn.Module) -> Iterator[None]:
+    """Undo what a forward pass does to buffers: some networks change them in evaluation mode, too."""
+    before = [
+        (module, name, value, value.detach().clone())
+        for module in network.modules()
+        for name, value in module._buffers.items()
+        if value is not None
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for module, name, value, content in before:
+                module._buffers[name] = value
+                value.copy_(content)
 
 
 def place(

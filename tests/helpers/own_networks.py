@@ -1,6 +1,7 @@
 """Networks as people publish them, each with one habit that makes its activations hard to swap."""
 
 import itertools
+import warnings
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +110,42 @@ class OldSpectralNorm(Functional):
         super().__init__()
         for layer in (self.fc1, self.fc2, self.out):
             nn.utils.spectral_norm(layer)
+
+
+class OldWeightNorm(Functional):
+    """Its weights are computed from others from the start, so that torch cannot copy it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            for layer in (self.fc1, self.fc2, self.out):
+                nn.utils.weight_norm(layer)
+
+
+class SpectralNorm(nn.Module):
+    """Spectral normalization around a layer, as it was written before torch had one."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.layer = layer
+        w = layer.weight.data
+        del layer._parameters["weight"]
+        layer.register_parameter("weight_u", nn.Parameter(w.new_ones(len(w)), requires_grad=False))
+        layer.register_parameter("weight_bar", nn.Parameter(w))
+
+    def forward(self, x: Tensor) -> Tensor:
+        w, u = self.layer.weight_bar, self.layer.weight_u
+        v = F.normalize(w.data.t() @ u.data, dim=0)
+        u.data = F.normalize(w.data @ v, dim=0)
+        self.layer.weight = w / (u @ w @ v)
+        return self.layer(x)
+
+
+class OwnSpectralNorm(Functional):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = SpectralNorm(self.fc1), SpectralNorm(self.fc2)
 
 
 class Checkpointed(Base):

@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from inspect import signature
 from math import prod
@@ -16,7 +17,16 @@ from gan_lab.gan.fidelity import in_place_is_visible, is_bit_equal, originals, r
 from gan_lab.gan.listing import describe_fate, describe_output, is_named, join_names, summarize_calls
 from gan_lab.gan.models.layers import check_positive_int
 from gan_lab.gan.sites import MODULE, Call, record
-from gan_lab.gan.swapping import AsCalled, CallSites, Site, place, untie
+from gan_lab.gan.swapping import (
+    AsCalled,
+    CallSites,
+    Site,
+    detach_computed,
+    frozen_to_buffers,
+    place,
+    unchanged_buffers,
+    untie,
+)
 from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded
 
@@ -61,6 +71,8 @@ class OwnNetwork(nn.Module, ABC):
             return  # only its size is asked for
         self._as_written = isinstance(activation(), AsWritten) if _plain(activation) else False
         untie(network)
+        detach_computed(network)
+        frozen_to_buffers(network)
         self._list_calls(example, list(keep or ()), list(swap or ()))
         visible = in_place_is_visible(network, self.calls, example, self._run)
         if not is_bit_equal(network, self.calls, example, self._run, in_place=visible):
@@ -82,7 +94,8 @@ class OwnNetwork(nn.Module, ABC):
         for site in placed:
             site.calls = 0
         assert caught is not None
-        with caught.catching(self.player):
+        buffers = unchanged_buffers(network) if own and not self.training else nullcontext()
+        with buffers, caught.catching(self.player):
             out = network(x, **self.arguments)
         for site in placed:
             if site.calls != 1:

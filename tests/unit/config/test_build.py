@@ -122,6 +122,41 @@ def test_an_activation_that_cannot_be_built_or_applied(node: Any, sentence: str)
     assert "\n" not in str(caught.value)
 
 
+def test_a_script_that_reads_the_command_line_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "import argparse\n\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--width', required=True)\nopt = parser.parse_args([])\n"
+    )
+    (tmp_path / "a_script.py").write_text(text)
+    (tmp_path / "around_it.py").write_text(
+        "import sys\nprint('loud', file=sys.stderr)\nfrom a_script import opt\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for module in ("a_script", "around_it"):
+        cfg = OmegaConf.create(
+            {"model": {"network": {"_target_": f"{module}.Generator"}, "_target_": "torch.nn.Identity"}}
+        )
+        with pytest.raises(
+            ConfigurationError, match=r"importing \w+ runs a_script.py as a script, .* line 5 .*copy"
+        ) as caught:
+            build(cfg, "model")
+        assert f"importing {module}" in str(caught.value)
+    assert "usage" not in "".join(capsys.readouterr())
+
+
+def test_what_a_module_prints_while_it_is_imported_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "talkative.py").write_text(
+        "import sys\nfrom torch.nn import Identity\nprint('a warning', file=sys.stderr)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    build(OmegaConf.create({"model": {"_target_": "talkative.Identity"}}), "model")
+    assert capsys.readouterr().err == "a warning\n"
+
+
 def test_a_refusal_names_the_whole_key_and_keeps_its_kind() -> None:
     cfg = OmegaConf.create({"metric": {"mine": {"_target_": "os.system"}}})
     with pytest.raises(ConfigurationError, match=r"^metric\.mine: .*blocklisted"):

@@ -138,6 +138,19 @@ def test_the_sentence_names_target_key_and_the_way_to_trust_it(run: Path) -> Non
     assert (code, "finished" in out) == (0, True)
 
 
+def test_all_of_torch_is_never_trusted() -> None:
+    node = {"_target_": "torch.sin", "_partial_": True}
+    with pytest.raises(GanLabError, match="pass --trust MODULE"):
+        refuse_untrusted(node)
+    with pytest.raises(GanLabError, match=r"must not name all of torch.*torch.nn.functional"):
+        refuse_untrusted(node, ["torch"])
+    for name in ("mish", "gelu"):  # Python's, and a compiled one
+        refuse_untrusted({"_target_": f"torch.nn.functional.{name}"}, ["torch.nn.functional"])
+    for way_out in ("torch.load", "torch.hub.load", "warnings.warn"):
+        with pytest.raises(GanLabError, match="defined elsewhere"):
+            refuse_untrusted({"_target_": f"torch.nn.functional.{way_out}"}, ["torch.nn.functional"])
+
+
 def test_every_choice_that_comes_with_gan_lab_is_trusted() -> None:
     files = [path for path in config_dir().glob("*/*.yaml") if path.parent.name != "experiment"]
     assert len(files) > 50

@@ -340,6 +340,42 @@ def test_parametrised_layers_get_the_drawn_weight(wrap: Callable[[nn.Module], nn
     assert not torch.equal(weight, network[0].weight)
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
+def test_weights_behind_the_older_hooks_are_drawn() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.utils.spectral_norm(nn.Linear(200, 100)), nn.utils.weight_norm(nn.Linear(100, 100))
+    ).eval()
+    initialization.init_dcgan(network, None)
+    spectral, weight = network
+    assert isinstance(spectral.weight_orig, Tensor)
+    assert std(spectral.weight_orig) == pytest.approx(0.02, rel=0.03)
+    network(torch.zeros(1, 200))  # what a forward pass makes of them
+    assert isinstance(spectral.weight, Tensor)
+    assert torch.linalg.matrix_norm(spectral.weight, 2).item() == pytest.approx(1, abs=0.05)
+    assert isinstance(weight.weight, Tensor)
+    assert std(weight.weight) == pytest.approx(0.02, rel=0.03)
+
+
+class Scaled(nn.Module):
+    """Computes a layer's weight by hand, from a parameter of another name."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.layer = layer
+        layer.register_parameter("weight_bar", nn.Parameter(layer.weight.data))
+        del layer._parameters["weight"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.layer.weight = self.layer.weight_bar / 2
+        return self.layer(x)
+
+
+def test_a_weight_that_is_computed_in_another_way_is_refused_by_the_name_of_its_module() -> None:
+    with pytest.raises(ConfigurationError, match=r"must be own .*: 0.layer computes .* bias, weight_bar"):
+        initialization.init_dcgan(nn.Sequential(Scaled(nn.Linear(3, 3))), None)
+
+
 def test_our_spectral_norm_knows_its_new_weight() -> None:
     torch.manual_seed(0)
     network = DCGANDiscriminator((1, 16, 16), nn.ReLU, width=32, normalization="spectral").eval()

@@ -27,6 +27,8 @@ PATTERNS: dict[type[nn.Module], tuple[list[str], list[str], dict[str, Any]]] = {
     nets.Dictionary: (["relu", "leaky_relu"], [], {"output": "logit"}),
     nets.SigmoidAtTheEnd: (["relu", "relu#2"], ["sigmoid"], {}),
     nets.OldSpectralNorm: (["relu", "leaky_relu"], [], {}),
+    nets.OldWeightNorm: (["relu", "leaky_relu"], [], {}),
+    nets.OwnSpectralNorm: (["relu", "leaky_relu"], [], {}),
     nets.CheckpointedModules: (["act1", "act2"], [], {}),
     nets.OwnFunction: (["swish1", "swish2"], [], {"swap": ["swish1", "swish2"]}),
     nets.OneSwish: (["swish1", "swish1#2"], [], {"swap": ["swish1"]}),
@@ -51,7 +53,8 @@ def run(network: Callable[..., Tensor], x: Tensor, parameters: list[Tensor]) -> 
     torch.manual_seed(2)
     out = network(x)
     weights = torch.linspace(-1, 2, len(out))
-    return [out, *torch.autograd.grad((weights * out).sum(), parameters, allow_unused=True)]
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    return [out, *torch.autograd.grad((weights * out).sum(), learned, allow_unused=True)]
 
 
 @pytest.mark.parametrize("network", PATTERNS)
@@ -118,6 +121,18 @@ def test_instances_of_all_seeds_run_under_vmap() -> None:
     together = vmap(lambda state, x: functional_call(networks[0], state, (x,)))(state, x)
     for k in range(3):
         torch.testing.assert_close(together[k], networks[k](x[k]))
+
+
+def test_parameters_that_are_not_learned_are_state() -> None:
+    swapped, plain = own(nets.OwnSpectralNorm, nn.ELU), nets.OwnSpectralNorm()
+    assert all(parameter.requires_grad for parameter in swapped.parameters())
+    assert {name.removeprefix("network.") for name in swapped.state_dict()} == set(plain.state_dict())
+    before = swapped.network.fc1.layer.weight_u.clone()
+    swapped.eval()
+    assert torch.equal(swapped(points()), swapped(points()))
+    assert torch.equal(swapped.network.fc1.layer.weight_u, before)
+    swapped.train()(points())
+    assert not torch.equal(swapped.network.fc1.layer.weight_u, before)
 
 
 def test_weights_keep_their_authors_names() -> None:
