@@ -7,7 +7,8 @@ from typing import Any
 from gan_lab.atlas.cost import COST_COLUMNS
 from gan_lab.atlas.describe import Description
 from gan_lab.atlas.facts import Interval
-from gan_lab.utils.text import format_number, format_table
+from gan_lab.utils.tables import format_table, terminal_width
+from gan_lab.utils.text import format_number
 
 
 def interval(bounds: Interval | None) -> str:
@@ -87,7 +88,7 @@ def _formula(row: Description) -> dict[str, str]:
 
 def _table(rows: Sequence[dict[str, str]]) -> str:
     cells = [list(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(format_table(cells, left=range(len(rows[0]))))
+    return "\n".join(format_table(cells, left=range(len(rows[0])), width=terminal_width()))
 
 
 def format_compact(value: float | None, unknown: str = "?") -> str:

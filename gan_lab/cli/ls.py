@@ -31,7 +31,8 @@ def command(folder: Path, as_json: bool) -> None:
 
 
 def _table(study: Mapping[str, Any]) -> str:
-    from gan_lab.utils.text import format_table, plural
+    from gan_lab.utils.tables import format_table, terminal_width
+    from gan_lab.utils.text import plural
 
     runs = study["runs"]
     metrics = {run["metric"] for run in runs if run["metric"]}
@@ -41,7 +42,9 @@ def _table(study: Mapping[str, Any]) -> str:
     ]
     rows += [_row(run, shared is None) for run in runs]
     lines = [f"{study['folder']}  ({plural(len(runs), 'run')})"]
-    lines += [f"  {line}" for line in format_table(rows, left=(0, 1))] if runs else []
+    width = terminal_width()
+    table = format_table(rows, left=(0, 1), width=width and width - 2)
+    lines += [f"  {line}".rstrip() for line in table] if runs else []
     lines += [f"  damaged: {name}: {why}" for name, why in study["damaged"].items()]
     if study["archived"]:
         lines.append(f"  archived by rerun=true: {study['archived']}")

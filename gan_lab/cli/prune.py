@@ -59,7 +59,8 @@ def command(folders: tuple[str, ...], keep: int, yes: bool, as_json: bool) -> No
 
 def _show(items: Sequence["Prunable"], reasons: Sequence[str], keep: int) -> None:
     from gan_lab.utils.paths import relative
-    from gan_lab.utils.text import format_table, printable
+    from gan_lab.utils.tables import format_table
+    from gan_lab.utils.text import printable
 
     if items:
         rows = [("what", "where", "size")]

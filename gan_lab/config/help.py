@@ -11,7 +11,7 @@ from gan_lab.config.aliases import entries, entry_called
 from gan_lab.config.errors import groups
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
-from gan_lab.utils.text import format_table
+from gan_lab.utils.tables import format_table
 
 WIDTH = 80
 _USAGE = """\

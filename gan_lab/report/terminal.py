@@ -6,7 +6,7 @@ from typing import Any
 from gan_lab.report.columns import Table, overall_table, ranking_table, tuned_table
 from gan_lab.report.text import all_of
 from gan_lab.report.verdict import HEADLINE
-from gan_lab.utils.text import format_table
+from gan_lab.utils.tables import format_table, terminal_width
 
 MOST_SETTINGS = 12  # that are printed one by one
 MOST_ROWS = 40
@@ -53,7 +53,7 @@ def _table(table: Table) -> Iterator[str]:
         name = f"{row.name} ({row.remark})" if row.remark else row.name
         if not row.note:
             cells.append([mark, name, *(_cell(*cell) for cell in row.cells)])
-    yield from format_table(cells, left=(0, 1))
+    yield from format_table(cells, left=(0, 1), width=terminal_width(), keys=2)
     if len(table.rows) > MOST_ROWS:
         yield f"and {len(table.rows) - MOST_ROWS} more in report.json"
     for row in table.rows:

@@ -31,7 +31,8 @@ from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
 from gan_lab.utils.paths import quoted
-from gan_lab.utils.text import format_duration, format_table, plural
+from gan_lab.utils.tables import format_table, terminal_width
+from gan_lab.utils.text import format_duration, plural
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
@@ -149,7 +150,7 @@ def table(jobs: Sequence[SweepJob]) -> str:
         steps = f"{status.step:,}/{status.steps:,}" if status else ""
         seconds = status.seconds if status else None
         rows.append((job.folder.name, job.outcome(), steps, format_duration(seconds)))
-    lines = ["", *format_table(rows, left=(0, 1))]
+    lines = ["", *format_table(rows, left=(0, 1), width=terminal_width())]
     for job in jobs:
         if job.outcome() == "failed":
             lines += ["", f"failed: {job.folder.name}", f"  {job.failure()}"]

@@ -17,7 +17,8 @@ from gan_lab.gan.steps import PLAYERS
 from gan_lab.training.build import build_gan, config_key_for
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
-from gan_lab.utils.text import format_table, plural
+from gan_lab.utils.tables import format_table, terminal_width
+from gan_lab.utils.text import plural
 
 
 def inspect(overrides: Sequence[str], folder: Path | None = None) -> Iterator[str]:
@@ -36,7 +37,9 @@ def inspect(overrides: Sequence[str], folder: Path | None = None) -> Iterator[st
         network = gan.get_submodule(player)
         target = cfg[config_key_for(cfg, "activation", player)]._target_
         yield f"{player}: {_title(network)}, activation {target}"
-        yield from (f"  {line}" for line in format_table(_rows(network), left=(0, 1, 3, 4)))
+        width = terminal_width()
+        table = format_table(_rows(network), left=(0, 1, 3, 4), width=width and width - 2)
+        yield from (f"  {line}" for line in table)
         if isinstance(network, OwnNetwork):
             yield from (f"  note: {note}" for note in network.notes)
 

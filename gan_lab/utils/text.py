@@ -1,7 +1,6 @@
-"""Text for people: one line, numbers, durations, sizes, tables. Imports no torch."""
+"""Text for people: one line, numbers, durations, sizes. Imports no torch."""
 
 import math
-from collections.abc import Collection, Sequence
 
 
 def truncate(text: str, length: int = 200) -> str:
@@ -66,16 +65,3 @@ def format_bytes(size: int) -> str:
         if size >= 2**power:
             return f"{size // 2**power:,} {unit}"
     return f"{size:,} bytes"
-
-
-def format_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
-    """Return one line per row, its cells aligned at the right, or at the left for the columns ``left``."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

@@ -15,7 +15,8 @@ from gan_lab.runs.listing import listing
 from gan_lab.runs.reader import open_regular
 from gan_lab.runs.status import Status
 from gan_lab.utils.errors import GanLabError
-from gan_lab.utils.text import format_duration, format_table
+from gan_lab.utils.tables import format_table
+from gan_lab.utils.text import format_duration
 from tests.helpers.synthetic import make_run
 
 DEAD = 2**30  # no kernel gives processes so high a number

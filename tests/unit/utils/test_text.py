@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_lab.utils.text import format_bytes, format_duration, format_number, format_table, plural, truncate
+from gan_lab.utils.text import format_bytes, format_duration, format_number, plural, truncate
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,6 @@ def test_words() -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
-
-
-def test_columns_are_aligned() -> None:
-    assert format_table([("run", "x"), ("a", "10")]) == ["run   x", "a    10"]
-    assert format_table([("run", "x"), ("a", "10")], left=(0, 1)) == ["run  x", "a    10"]
 
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:

@@ -1,0 +1,83 @@
+"""Tables of text that fit a terminal. Imports no torch."""
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+
+Row = Sequence[str]
+_GAP = "  "
+_SHORTEST = 24  # characters that a name is shortened to at most
+_END = 9  # characters that remain of its end: the digits of a run
+
+
+def terminal_width() -> int | None:
+    """Return how many columns stdout has; None if it is no terminal, where nothing needs to fit."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def format_table(
+    rows: Sequence[Row], left: Collection[int] = (0,), *, width: int | None = None, keys: int = 1
+) -> list[str]:
+    """Return one line per row, its cells aligned at the right, or at the left for the columns ``left``.
+
+    With a ``width`` no line is longer. Names, in the last of the ``keys`` first columns, are shortened in the
+    middle; columns that find no room follow below, after the same names; text that finds none is wrapped.
+    """
+    lines = _aligned(rows, left)
+    if width is None or max(map(len, lines)) <= width or len(rows[0]) <= keys:
+        return lines
+    name = keys - 1
+    longest = max(len(row[name]) for row in rows)
+    room = max(longest - (max(map(len, lines)) - width), min(_SHORTEST, width // 2))
+    rows = [[*row[:name], _shortened(row[name], room), *row[keys:]] for row in rows]
+    lines = []
+    for columns in _blocks(rows, keys, width):
+        block = [[row[column] for column in columns] for row in rows]
+        lefts = [place for place, column in enumerate(columns) if column in left]
+        sizes = [max(map(len, column)) + len(_GAP) for column in zip(*block, strict=True)]
+        spare = max(width - sum(sizes[:-1]), 1)
+        wrapped = [line for row in block for line in _wrapped(row, spare)]
+        lines += [*([""] if lines else []), *_aligned(wrapped, lefts)]
+    return lines
+
+
+def _aligned(rows: Sequence[Row], left: Collection[int]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def _shortened(name: str, length: int) -> str:
+    """Return both ends of a name."""
+    if len(name) <= length:
+        return name
+    return f"{name[: max(length - 3 - _END, 0)]}...{name[-_END:]}"
+
+
+def _blocks(rows: Sequence[Row], keys: int, width: int) -> Iterator[list[int]]:
+    """Yield the columns that stand beside each other, each time after the keys."""
+    sizes = [max(map(len, column)) + len(_GAP) for column in zip(*rows, strict=True)]
+    first = list(range(keys))
+    block, used = list(first), sum(sizes[:keys])
+    for column in range(keys, len(sizes)):
+        if len(block) > keys and used + sizes[column] - len(_GAP) > width:
+            yield block
+            block, used = list(first), sum(sizes[:keys])
+        block.append(column)
+        used += sizes[column]
+    yield block
+
+
+def _wrapped(row: Row, width: int) -> Iterator[Row]:
+    """Yield a row with its last cell over as many lines as it takes."""
+    first, *others = textwrap.wrap(row[-1], width) or [""]
+    yield [*row[:-1], first]
+    for line in others:
+        yield [*[""] * (len(row) - 1), line]
