@@ -12,7 +12,12 @@ from gan_lab.runs.run import Run
 from gan_lab.utils.text import truncate
 
 # Keys that a run without Hydra's record is repeated with, beside its groups.
-_REPEATED_KEYS = ("study", "steps", "batch_size", "seed", "seeds", "discriminator_steps", "precision", "ema")
+_REPEATED_KEYS = (
+    *("study", "steps", "batch_size", "seed", "seeds", "discriminator_steps", "precision", "ema"),
+    *("generator_batch_size", "init_from", "init_partial"),
+)
+# Groups whose length is that of the whole run unless it is typed.
+_WITH_LENGTH = ("schedule", "generator_schedule", "discriminator_schedule")
 _SEEDS_AND_STUDY = ("seed", "seeds", "study", "rerun")
 
 
@@ -45,7 +50,7 @@ def completing_command(study_run: StudyRun) -> str | None:
         return repeat_command(run)
     if remedy in ("train", "longer"):
         kept = [override for override in _overrides(run) if _key(override) != "steps"]
-        return _command(run, [*kept, f"steps={study_run.target}"])
+        return _command(run, [*kept, *_lengths(run, kept), f"steps={study_run.target}"])
     if remedy in ("evaluate", "repair"):
         return shlex.join(["gan-lab", "evaluate", str(run.folder)])
     return None
@@ -91,6 +96,16 @@ def _overrides(run: Run) -> list[str]:
         f"{key}={format_value(run.config[key])}" for key in _REPEATED_KEYS if run.config.get(key) is not None
     ]
     return groups + keys
+
+
+def _lengths(run: Run, overrides: Sequence[str]) -> list[str]:
+    """Return the lengths of a run's schedules that were not typed: with more steps they would be others."""
+    nodes = {group: run.config.get(group) for group in _WITH_LENGTH}
+    lengths = {
+        f"{group}.length": node["length"] for group, node in nodes.items() if node and "length" in node
+    }
+    typed = {_key(override) for override in overrides}
+    return [f"{key}={length}" for key, length in lengths.items() if key not in typed]
 
 
 def _key(override: str) -> str:

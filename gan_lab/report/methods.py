@@ -95,8 +95,8 @@ def limitations(entries: Sequence[Entry], methods: Mapping[str, str]) -> list[st
     )
     if any(run.config.get("init_from") for run in runs):
         texts.append(
-            "Networks began with trained weights (init_from): seeds that began with the same ones are less "
-            "independent than their number says, and weights were trained with activations of their own."
+            "Networks began with trained weights (init_from): they may suit the activation that they were "
+            "trained with, and seeds that share them are less independent than their number says."
         )
     if any(run.config.get("keep_best") for run in runs):
         texts.append(

@@ -50,6 +50,30 @@ def test_commands_repeat_a_run_as_it_was_typed(study: Path) -> None:
     assert {"activation=relu", "dataset=digits", "seeds=5", "steps=2000"} <= set(rebuilt)
 
 
+def test_a_schedule_keeps_its_length_when_a_run_is_to_go_on(study: Path) -> None:
+    schedule = {"schedule._target_": "gan_lab.gan.LinearDecay", "schedule.length": 1000}
+    make_run(study, "relu", [1.0] * 5, changes=schedule, step=2000)
+    folder = make_run(study, "elu", [2.0] * 5, changes=schedule, step=1000, steps=1000)
+    record = folder / ".hydra" / "overrides.yaml"
+    record.write_text("- activation=elu\n- schedule=linear\n- steps=1000\n")
+    (command,) = report_on(study)["verdict"]["commands"]
+    assert command == "gan-lab train activation=elu schedule=linear schedule.length=1000 steps=2000"
+
+
+def test_what_flatters_and_what_is_not_independent_is_said(study: Path) -> None:
+    make_three(study, seeds=5)
+    before = report_on(study)["limitations"]
+    facts = {"initial_weights": {"generator": "8 of 8 tensors", "discriminator": "fresh"}}
+    make_run(study, "mish", [1.0] * 5, changes={"keep_best": True, "init_from": "trained"}, facts=facts)
+    report = report_on(study)
+    added = [text for text in report["limitations"] if text not in before]
+    assert [text for text in added if "(keep_best)" in text and "flatters" in text]
+    assert [text for text in added if "(init_from)" in text and "less independent" in text]
+    assert (
+        dict(report["methods"])["initial weights"] == "trained: generator 8 of 8 tensors, discriminator fresh"
+    )
+
+
 def test_commands_from_runs_of_another_machine_are_marked_beside_them(study: Path) -> None:
     make_run(study, "elu", [1.0] * 5)
     make_run(study, "relu", [2.0] * 5, state="failed", step=10)
