@@ -4,7 +4,7 @@ The names below are public: configuration files and the ``config.yaml`` of every
 ``_target_``, or a user's own classes derive from them, so they stay, wherever the code behind them moves.
 """
 
-from gan_lab.evaluation.diagnostics import Diagnostic, ProbeResult
+from gan_lab.evaluation.diagnostics import Diagnostic, ProbeResult, TensorDiagnostic
 from gan_lab.evaluation.diagnostics.gradients import DataGradient, EffectiveRank, GradientNorms
 from gan_lab.evaluation.diagnostics.units import UnitHealth
 from gan_lab.evaluation.features import (
@@ -37,6 +37,7 @@ __all__ = [
     "ScoreSpec",
     "SlicedWasserstein",
     "StackedModes",
+    "TensorDiagnostic",
     "UnitHealth",
     "auto_features",
     "classifier_features",

@@ -61,20 +61,22 @@ class Components:
 class Limits:
     """What preflight finds out about a configuration.
 
-    max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws: see `EngineConfig`;
-    vmap_problem: why seeds cannot be stacked, None if they can or if nobody wants them to be.
+    max_concurrent_seeds: how many seeds fit into memory at once, None for all; max_probed_seeds: likewise
+    where diagnostics look at them; draws: see `EngineConfig`; vmap_problem: why seeds cannot be stacked, None
+    if they can or if nobody wants them to be.
     """
 
     max_concurrent_seeds: int | None = None
     draws: bool = False
     vmap_problem: str | None = None
+    max_probed_seeds: int | None = None
 
 
 @dataclass
 class Experiment:
     """Everything that takes part in training; ``engine`` is None if every seed has diverged before.
 
-    ``evaluator`` None measures nothing, ``probe`` None diagnoses nothing.
+    ``evaluator`` None measures nothing, ``probe`` None diagnoses nothing; max_probed_seeds: see `Limits`.
     """
 
     data: Dataset
@@ -85,6 +87,7 @@ class Experiment:
     evaluator: Evaluator | None
     probe: Probe | None
     diagnostics: dict[str, Diagnostic]
+    max_probed_seeds: int | None = None
 
 
 def build_components(cfg: DictConfig, device: torch.device) -> Components:
@@ -186,6 +189,7 @@ def build_experiment(
         components.gains,
         build_evaluator(cfg, data) if cfg.metrics.every else None,
         *_build_diagnostics(cfg, engine_config, data),
+        limits.max_probed_seeds if limits is not None else None,
     )
 
 

@@ -50,8 +50,8 @@ def preflight(cfg: DictConfig, components: Components, recorded: Status | None =
 
     recorded: of the run that is resumed, whose engine is kept where the key says auto.
     """
-    dry, max_concurrent_seeds = _check_memory(cfg, components)
-    limits = Limits(max_concurrent_seeds, dry.draws)
+    dry, max_concurrent_seeds, max_probed_seeds = _check_memory(cfg, components)
+    limits = Limits(max_concurrent_seeds, dry.draws, max_probed_seeds=max_probed_seeds)
     configs = [build_engine_config(cfg, components, limits, status) for status in (None, recorded)]
     config, engines = configs[0], {config.engine for config in configs}
     if dry.draws and any(config.execution == "cuda_graph" for config in configs):
@@ -96,8 +96,8 @@ def _refuse_if_not_resumable(cfg: DictConfig, config: EngineConfig, batch: Batch
         raise ConfigurationError(f"model: {problem}")
 
 
-def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int]:
-    """Refuse what cannot fit into memory; return a dry run, and how many seeds fit at once.
+def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int, int]:
+    """Refuse what cannot fit into memory; return a dry run, and how many seeds fit at once, also for a probe.
 
     Every seed holds its weights, their gradients and its last finite weights. What a forward pass keeps for
     the backward pass is counted on a few samples.
@@ -129,11 +129,19 @@ def _check_memory(cfg: DictConfig, components: Components) -> tuple[DryRun, int]
         require_memory(grid, f"samples.number={cfg.samples.number}", device)
     free = available(device)
     if free is None:
-        return dry, int(cfg.seeds)
+        return dry, int(cfg.seeds), int(cfg.seeds)
     # Beside what is counted above there are two optimizer states per weight.
     left = MEMORY_FRACTION * free - 8 * weights * cfg.seeds
-    per_seed = ACTIVATION_COPIES * per_sample * max(cfg.batch_size, size)
-    return dry, max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
+
+    def at_once(samples: int, left: float) -> int:
+        per_seed = ACTIVATION_COPIES * per_sample * samples
+        return max(1, min(int(cfg.seeds), int(left / max(per_seed, 1))))
+
+    # What a probe records is looked at on the CPU, too, in double precision.
+    probed = at_once(
+        cfg.diagnostics.samples, min(left, MEMORY_FRACTION * (available(torch.device("cpu")) or free))
+    )
+    return dry, at_once(max(cfg.batch_size, size), left), probed
 
 
 def _refuse_float64(gan: nn.Module, device: torch.device) -> None:

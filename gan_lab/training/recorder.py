@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,13 @@ from gan_lab.runs.status import Status, now
 from gan_lab.runs.weights import write_weights
 from gan_lab.training.best import BestGenerators
 from gan_lab.training.build import Experiment
+from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.overview import Overview
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.progress import annotate, progress_bar
-from gan_lab.utils.seeding import seeded, stream
+from gan_lab.utils.seeding import stream
 from gan_lab.utils.signals import StopRequest
 
 _log = logging.getLogger(__name__)
@@ -51,14 +52,6 @@ def score_seeds(
     return [evaluator.score(seed_parts, on_failure) for seed_parts in parts]
 
 
-def _checked_diagnostics(scalars: Mapping[str, float]) -> dict[str, float]:
-    """Return a diagnostic's scalars as floats; raise `ValueError` for a tag that belongs to others."""
-    foreign = [tag for tag in scalars if not tag.startswith("diagnostics/")]
-    if foreign:
-        raise ValueError(f"its tags must begin with diagnostics/, got {foreign[0]}")
-    return {tag: float(value) for tag, value in scalars.items()}
-
-
 class Recorder:
     """Writes a run's folder from step ``status.step`` on.
 
@@ -77,8 +70,12 @@ class Recorder:
         best: BestGenerators | None = None,
     ) -> None:
         self.folder, self.status, self.request, self.cfg = folder, status, request, cfg
-        self.data, self.evaluator, self.probe = experiment.data, experiment.evaluator, experiment.probe
-        self.diagnostics_by_name = experiment.diagnostics
+        self.data, self.evaluator = experiment.data, experiment.evaluator
+        self.diagnoser = (
+            Diagnoser(experiment.probe, experiment.diagnostics, experiment.max_probed_seeds)
+            if experiment.probe is not None
+            else None
+        )
         self._failed_observers: set[str] = set()
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
@@ -192,18 +189,11 @@ class Recorder:
             self.best.offer(seed, step, primary, self._scores[seed].get(primary), direction, weights)
 
     def diagnostics(self, step: int, engine: Engine) -> None:
-        if self.probe is None:
+        if self.diagnoser is None:
             return
         with self._timed("diagnostic_seconds"):
-            for index, seed in enumerate(engine.seeds):
-                with (
-                    seeded(seed, "diagnostics", device=engine.config.device),
-                    self._observing("diagnostics", step),
-                ):
-                    result = self.probe.run(engine.state(index))
-                    for name, diagnostic in self.diagnostics_by_name.items():
-                        with self._observing(f"diagnostic {name}", step):
-                            self.logs[seed].log_scalars(step, _checked_diagnostics(diagnostic(result)))
+            for seed, scalars in self.diagnoser(engine, lambda what: self._observing(what, step)):
+                self.logs[seed].log_scalars(step, scalars)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

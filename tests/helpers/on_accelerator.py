@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.runs.load import TrainedRun, load
 from gan_lab.training import run
 from gan_lab.training.build import Experiment, Limits, build_components, build_experiment, fresh_states
+from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.divergence import DivergenceGuard
 from gan_lab.training.engines import Engine
 from gan_lab.utils.seeding import seeded
@@ -111,17 +113,18 @@ def copies_into_an_engine(words: Sequence[str]) -> int:
     return accelerator.LEDGER.blocking.total()
 
 
-def diagnostic_look(words: Sequence[str]) -> tuple[int, int]:
-    """Return how many operations one look at one seed launches, and how often it reads."""
+def diagnostic_look(words: Sequence[str]) -> tuple[int, int, int]:
+    """Return how many operations a look at all seeds launches, and how often it reads and waits to write."""
     trained = _Trained(words, torch.device(accelerator.NAME, 0))
     experiment = trained.experiment
     assert experiment.probe is not None
     trained.step(0)
+    diagnoser = Diagnoser(experiment.probe, experiment.diagnostics)
     accelerator.LEDGER.clear()
-    result = experiment.probe.run(trained.engine.state(0))
-    numbers = [diagnostic(result) for diagnostic in experiment.diagnostics.values()]
-    assert all(numbers)
-    return accelerator.LEDGER.launches.total(), accelerator.LEDGER.reads.total()
+    found = diagnoser(trained.engine, lambda what: nullcontext())
+    assert len(found) == len(trained.engine.seeds) * len(experiment.diagnostics)
+    ledger = accelerator.LEDGER
+    return ledger.launches.total(), ledger.reads.total(), ledger.blocking.total()
 
 
 def is_restored(words: Sequence[str]) -> bool:

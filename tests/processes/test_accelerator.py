@@ -114,10 +114,25 @@ def test_states_enter_an_engine_with_as_many_copies_for_any_number_of_seeds(ther
 
 
 def test_a_diagnostic_look_reads_little(there: Call) -> None:
-    tiny = TINY_POINTS[: -len(UNMEASURED)]
-    launches, reads = there(on_accelerator.diagnostic_look, (*tiny, "metrics.every=0"))
+    tiny = (*TINY_POINTS[: -len(UNMEASURED)], "metrics.every=0")
+    launches, reads, _ = there(on_accelerator.diagnostic_look, (*tiny, "engine=sequential"))
     assert reads <= 9
     assert launches <= 490
+
+
+@pytest.mark.parametrize("tiny", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
+@pytest.mark.parametrize("activation", ["relu", "prelu"])
+def test_a_look_at_stacked_seeds_is_the_same_work_for_any_number(
+    tiny: tuple[str, ...], activation: str, there: Call
+) -> None:
+    words = (*tiny[: -len(UNMEASURED)], "metrics.every=0", "engine=vmap", f"activation={activation}")
+    few, many = (there(on_accelerator.diagnostic_look, (*words, f"seeds={n}")) for n in (2, 6))
+    assert few == many
+    launches, reads, waits = many
+    learned = activation == "prelu"
+    assert launches <= 530 + 40 * learned
+    assert reads <= 4 + learned
+    assert waits <= learned
 
 
 def test_the_global_random_state_of_the_device_is_restored(there: Call) -> None:

@@ -4,13 +4,22 @@
 diagnostic reads numbers from that. The run itself is never touched: it ends in the same bits without them.
 """
 
-from gan_lab.evaluation.diagnostics.probe import (
+from gan_lab.evaluation.diagnostics.probe import Probe
+from gan_lab.evaluation.diagnostics.records import (
     ActivationRecord,
     Diagnostic,
-    Probe,
     ProbedNetwork,
     ProbeResult,
+    TensorDiagnostic,
     WeightLayer,
 )
 
-__all__ = ["ActivationRecord", "Diagnostic", "Probe", "ProbeResult", "ProbedNetwork", "WeightLayer"]
+__all__ = [
+    "ActivationRecord",
+    "Diagnostic",
+    "Probe",
+    "ProbeResult",
+    "ProbedNetwork",
+    "TensorDiagnostic",
+    "WeightLayer",
+]

@@ -1,10 +1,9 @@
 """Probe a GAN: its activations, its gradients and those at D's inputs, on a fixed batch."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,68 +12,11 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from gan_lab.datasets.base import Dataset
+from gan_lab.evaluation.diagnostics.records import ActivationRecord, ProbedNetwork, ProbeResult, WeightLayer
 from gan_lab.gan.activations import activation_sites
 from gan_lab.gan.regularizers import Regularizer
 from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss
 from gan_lab.utils.seeding import stream, torch_seeded
-
-
-@dataclass(frozen=True)
-class ActivationRecord:
-    """A hidden activation and its inputs, (N, C) or (N, C, H, W), for C units."""
-
-    name: str
-    module: nn.Module
-    inputs: Tensor
-
-    def outputs(self) -> Tensor:
-        """Compute f at every input."""
-        with torch.no_grad():
-            out: Tensor = self.module(self.inputs)
-            return out
-
-    def derivatives(self) -> Tensor:
-        """Compute f' at every input: the gradient of the summed outputs, as f works element by element."""
-        with torch.enable_grad():
-            x = self.inputs.detach().requires_grad_(True)
-            (derivatives,) = torch.autograd.grad(self.module(x).sum(), x)
-        return derivatives
-
-
-@dataclass(frozen=True)
-class WeightLayer:
-    """A layer's weight, and the gradient of its network's loss with respect to it."""
-
-    name: str
-    weight: Tensor
-    gradient: Tensor
-
-
-@dataclass(frozen=True)
-class ProbedNetwork:
-    """The activations and layers of one network, from input to output."""
-
-    activations: list[ActivationRecord]
-    layers: list[WeightLayer]
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """The record of both networks, and grad_x D(x) at real and at generated samples, each (N, *shape)."""
-
-    players: Mapping[str, ProbedNetwork]
-    real_gradients: Tensor
-    fake_gradients: Tensor
-
-
-class Diagnostic(ABC):
-    """Computes scalars from a probe's result.
-
-    Tags are ``diagnostics/<network>/...``, or ``diagnostics/pair/...`` for those of both networks.
-    """
-
-    @abstractmethod
-    def __call__(self, probed: ProbeResult) -> dict[str, float]: ...
 
 
 class Probe:
@@ -105,7 +47,7 @@ class Probe:
             for player in PLAYERS:
                 network: nn.Module = getattr(self.gan, player)
                 with record_inputs(network) as inputs:
-                    penalty = _UnrecordedPenalty(self.gan_loss.regularizer, inputs)
+                    penalty = UnrecordedPenalty(self.gan_loss.regularizer, inputs)
                     gan_loss = replace(self.gan_loss, regularizer=penalty)
                     loss, _ = self.gan(LOSSES[player], gan_loss, self.batch)
                 networks[player] = ProbedNetwork(_activations(network, inputs), _layers(network, loss))
@@ -137,7 +79,7 @@ def record_inputs(network: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
             handle.remove()
 
 
-class _UnrecordedPenalty:
+class UnrecordedPenalty:
     """A regularizer whose passes through D are not recorded: units are counted on samples only."""
 
     def __init__(self, regularizer: Regularizer, inputs: Mapping[str, list[Tensor]]) -> None:
@@ -158,15 +100,23 @@ class _UnrecordedPenalty:
 def _activations(network: nn.Module, inputs: Mapping[str, list[Tensor]]) -> list[ActivationRecord]:
     modules = dict(activation_sites(network))
     # In the order of use. D is called on real and on generated samples: both belong to the probe.
-    return [ActivationRecord(_short(name), modules[name], torch.cat(parts)) for name, parts in inputs.items()]
+    return [
+        ActivationRecord(short_name(name), modules[name], torch.cat(parts)) for name, parts in inputs.items()
+    ]
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return what an activation is called: a module by its own name, not by its attribute's."""
     return name.removesuffix(".activation") or name
 
 
+def weight_tensors(network: nn.Module) -> list[tuple[str, Tensor]]:
+    """List a network's weight layers: (name, the tensor that is learned)."""
+    return [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
+
+
 def _layers(network: nn.Module, loss: Tensor) -> list[WeightLayer]:
-    weights = [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
+    weights = weight_tensors(network)
     gradients = torch.autograd.grad(loss, [w for _, w in weights], allow_unused=True)
     return [
         WeightLayer(name, weight.detach(), torch.zeros_like(weight) if g is None else g)

@@ -1,18 +1,21 @@
 """Units of hidden activations: dead, dormant, saturated, and where their inputs lie."""
 
-import math
-from copy import deepcopy
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gan_lab.evaluation.diagnostics.probe import ActivationRecord, Diagnostic, ProbedNetwork, ProbeResult
+from gan_lab.evaluation.diagnostics.records import (
+    ActivationRecord,
+    ProbedNetwork,
+    ProbeResult,
+    TensorDiagnostic,
+)
 from gan_lab.utils.checks import check_number
 
 EPS = 1e-9
+_SHARES = ("dead", "dormant", "dormant_original", "saturated")
 
 
-class UnitHealth(Diagnostic):
+class UnitHealth(TensorDiagnostic):
     """Of every hidden activation f with inputs a, whose units are neurons or feature maps.
 
     dead: share of units with max |f'(a)| < ``dead_below`` over the whole probe, so that no gradient passes.
@@ -32,63 +35,45 @@ class UnitHealth(Diagnostic):
             "diagnostic.units.saturated_below", saturated_below, at_least=0, below=1
         )
 
-    def __call__(self, probed: ProbeResult) -> dict[str, float]:
-        scalars: dict[str, float] = {}
+    def tensors(self, probed: ProbeResult) -> dict[str, Tensor]:
+        scalars: dict[str, Tensor] = {}
         for player, network in probed.players.items():
             scalars |= self._network(f"diagnostics/{player}", network)
         return scalars
 
-    def _network(self, tag: str, network: ProbedNetwork) -> dict[str, float]:
-        scalars: dict[str, float] = {}
-        sums: dict[str, float] = {}
-        units = 0
+    def _network(self, tag: str, network: ProbedNetwork) -> dict[str, Tensor]:
         if not network.activations:  # a maxout network, say
             return {}
-        looked = [self._activation(record) for record in network.activations]
-        # One look at the device for all of them: each waits for it.
-        values = iter(torch.stack([n.float() for numbers, _ in looked for n in numbers.values()]).tolist())
-        for record, (numbers, width) in zip(network.activations, looked, strict=True):
-            health = {name: next(values) for name in numbers}
+        scalars: dict[str, Tensor] = {}
+        shares = []
+        for record in network.activations:
+            of_units, numbers = self._activation(record)
+            shares.append(of_units)
+            health = _named(of_units) | numbers
             scalars |= {f"{tag}/{record.name}/{name}": value for name, value in health.items()}
-            units += width
-            for name in ("dead", "dormant", "dormant_original", "saturated"):
-                sums[name] = sums.get(name, 0.0) + width * health[name]
-        return scalars | {f"{tag}/{name}": total / units for name, total in sums.items()}
+        together = _named(torch.cat(shares, dim=1))
+        return scalars | {f"{tag}/{name}": value for name, value in together.items()}
 
-    def _activation(self, record: ActivationRecord) -> tuple[dict[str, Tensor], int]:
-        """Return the scalars of one activation, on its device, and how many units it has."""
+    def _activation(self, record: ActivationRecord) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the shares (4, C) of each unit, 0 or 1 but for saturated, and numbers of all together."""
         slopes, h = _by_unit(record.derivatives().abs()), _by_unit(record.outputs())
         spread = (h - h.mean(dim=1, keepdim=True)).abs().mean(dim=1)
-        largest = max_derivative(record.module, len(h))
-        numbers = {
-            "dead": (slopes.amax(dim=1) < self.dead_below).float().mean(),
-            "dormant": self._dormant(spread),
-            "dormant_original": self._dormant(h.abs().mean(dim=1)),
-            "saturated": (slopes < self.saturated_below * largest).float().mean(),
-            "mean": record.inputs.mean(),
-            "spread": record.inputs.std(correction=0),
-        }
-        learned = [p.detach().float().mean() for p in record.module.parameters()]
+        saturated = (slopes < self.saturated_below * record.max_derivative()).float().mean(dim=1)
+        dead = slopes.amax(dim=1) < self.dead_below
+        shares = torch.stack([dead, self._dormant(spread), self._dormant(h.abs().mean(dim=1)), saturated])
+        numbers = {"mean": record.inputs.mean(), "spread": record.inputs.std(correction=0)}
+        learned = [parameter.float().mean() for parameter in record.learned()]
         if learned:
             numbers["slope"] = torch.stack(learned).mean()
-        return numbers, len(h)
+        return shares, numbers
 
     def _dormant(self, activity: Tensor) -> Tensor:
-        return (activity / (activity.mean() + EPS) <= self.tau).float().mean()
+        return activity / (activity.mean() + EPS) <= self.tau
 
 
-def max_derivative(activation: nn.Module, width: int = 1) -> float:
-    """Return max |f'| over [-20, 20], in double precision, of a function that works element by element.
-
-    width: of units, for a function that has a parameter for each of them.
-    """
-    x = torch.linspace(-20, 20, 4001, dtype=torch.float64, requires_grad=True)
-    if any(width == parameter.numel() > 1 for parameter in activation.parameters()):
-        x = x.detach()[:, None].expand(-1, width).requires_grad_()
-    with torch.enable_grad():
-        (slopes,) = torch.autograd.grad(deepcopy(activation).cpu().double()(x).sum(), x)
-    largest = float(slopes.abs().max())
-    return largest if math.isfinite(largest) else math.nan
+def _named(shares: Tensor) -> dict[str, Tensor]:
+    """Average shares (4, C) over units."""
+    return dict(zip(_SHARES, shares.mean(dim=1).unbind(), strict=True))
 
 
 def _by_unit(values: Tensor) -> Tensor:

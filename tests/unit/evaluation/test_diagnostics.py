@@ -10,7 +10,8 @@ from gan_lab.config.build import build
 from gan_lab.datasets.base import Points
 from gan_lab.evaluation.diagnostics import ActivationRecord, Probe, ProbedNetwork, ProbeResult, WeightLayer
 from gan_lab.evaluation.diagnostics.gradients import DataGradient, GradientNorms, effective_rank
-from gan_lab.evaluation.diagnostics.units import UnitHealth, max_derivative
+from gan_lab.evaluation.diagnostics.records import max_derivative
+from gan_lab.evaluation.diagnostics.units import UnitHealth
 from gan_lab.gan.augmentations import NoAugmentation
 from gan_lab.gan.objectives import Minimax, NonSaturating
 from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty, NoPenalty, Regularizer
