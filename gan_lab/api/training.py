@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from gan_lab.api.composer import config_loader
 from gan_lab.api.overrides import check_words, to_overrides
 from gan_lab.config.command_line import complete_words
-from gan_lab.config.errors import config_errors
+from gan_lab.config.errors import config_errors, groups, single_choice_groups
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from gan_lab.utils.text import plural
 
@@ -35,8 +35,9 @@ def train_run(
     """
     from gan_lab.runs.existing import watched_note
 
+    several = set(groups().values()) - single_choice_groups()
     for key, value in choices.items():
-        if isinstance(value, list) and len(value) != 1 and key not in ("metric", "diagnostic"):
+        if isinstance(value, list) and len(value) != 1 and key not in several:
             raise ConfigurationError(
                 f"train_run() trains one run, got several values, {key}={value!r}: Study(NAME).train(...) "
                 "trains a run for each, and a value that has several numbers is a tuple"

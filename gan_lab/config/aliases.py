@@ -128,9 +128,8 @@ NO_KEYS = {
         "runs are written to outputs/ in the current folder: type study=NAME for outputs/NAME",
     ),
     **dict.fromkeys(("beta1", "beta2"), "type 'optimizer.betas=[0.5,0.999]', the default"),
-    **dict.fromkeys(
-        ("wandb", "tensorboard", "logger"), "every run writes TensorBoard's event files by itself"
-    ),
+    **dict.fromkeys(("tensorboard", "tb"), "every run writes TensorBoard's event files by itself"),
+    "wandb": "type logger=wandb",
     **dict.fromkeys(("verbose", "debug", "v"), "type --debug to see the traceback of an error"),
 }
 

@@ -27,7 +27,7 @@ FLAGS = {
 }
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _SWEEP_FLAGS = ("multirun", "sweep", "-multirun", "-sweep", "--sweep", "-M")
-_LISTS = ("metric", "diagnostic")
+_LISTS = ("metric", "diagnostic", "logger")
 _TRUE_OR_FALSE = ("rerun", "deterministic", "log.histograms", "log.layers")
 
 Words = list[str]

@@ -63,10 +63,10 @@ def groups() -> dict[str, str]:
 
 @cache
 def single_choice_groups() -> frozenset[str]:
-    """Return the groups that take one entry, as they are chosen: all but metric and diagnostic."""
+    """Return the groups that take one entry, as they are chosen: all but metric, diagnostic and logger."""
     entries = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
     several = {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
-    return frozenset(groups().values()) - several
+    return frozenset(groups().values()) - several - {"logger"}  # of which the default is none
 
 
 @cache

@@ -191,7 +191,9 @@ def open_run(run: Run, trust: Sequence[str] = ()) -> TrainedRun:
     for seed in run.seeds:
         if not seed.folder.resolve().is_relative_to(run.folder.resolve()):
             raise GanLabError(f"{seed.folder} is a link that leads out of the run's folder")
-    return TrainedRun(run, trusted_config(run.config, run.folder / CONFIG, trust))
+    # Loggers are for training: nothing of them is built from a run's folder.
+    config = {key: value for key, value in run.config.items() if key != "logger"}
+    return TrainedRun(run, trusted_config(config, run.folder / CONFIG, trust))
 
 
 def draw(run: TrainedRun, samples: Tensor, path: Path) -> None:

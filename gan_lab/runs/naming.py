@@ -34,7 +34,13 @@ WATCHED_KEYS = (
 )
 UNHASHED_KEYS = (
     *WATCHED_KEYS,
-    *("steps", "study", "rerun", "checkpoint"),  # a longer run resumes a shorter one, in the same folder
+    *(
+        "steps",
+        "study",
+        "rerun",
+        "checkpoint",
+        "logger",
+    ),  # a longer run resumes a shorter one, in the same folder
     *("device", "engine", "execution", "deterministic"),  # where and how it is computed
 )
 # Overrides that do not appear in a folder's name: what an experiment sets is told apart by the digits.

@@ -25,8 +25,8 @@ from gan_lab.utils.text import plural
 _RUN_FILES = re.compile(
     r"status\.json|config\.yaml|train\.log|\.lock|\.hydra/\w+\.yaml|report/.+"
     r"|checkpoint/step_\d+\.pt(\.sha256)?"
-    r"|seed_\d+/(stats\.jsonl|results\.json|generator(_best)?\.safetensors|events\.out\.tfevents\..+"
-    r"|(samples|interpolation)(_best)?_\d+\.png|samples/(step_\d+|real)\.png)"
+    r"|seed_\d+/(stats\.jsonl|results\.json|loggers\.json|generator(_best)?\.safetensors"
+    r"|events\.out\.tfevents\..+|(samples|interpolation)(_best)?_\d+\.png|samples/(step_\d+|real)\.png)"
 )
 _RUN_FOLDERS = re.compile(r"\.hydra|report(/.+)?|checkpoint|seed_\d+(/samples)?")
 _UNFINISHED = re.compile(r"\.(.+)\.\d+\.tmp")  # what a writer that was killed has left

@@ -31,6 +31,7 @@ from gan_lab.training.engines import (
     choose_execution,
 )
 from gan_lab.training.initial_weights import take_initial_weights
+from gan_lab.training.loggers import Logger, build_loggers
 from gan_lab.training.updates import at_turn, build_clipping, build_schedule
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError
@@ -46,7 +47,7 @@ class Components:
     """What a configuration names, before it is known whether it fits into memory.
 
     gan: the initialized networks of the first seed, on the CPU; gains: network -> gain of its initialization;
-    initial_weights: network -> what of it came from ``init_from``.
+    initial_weights: network -> what of it came from ``init_from``; loggers: of each seed, by name.
     """
 
     data: Dataset
@@ -55,6 +56,7 @@ class Components:
     gains: dict[str, float]
     device: torch.device
     initial_weights: dict[str, str] = field(default_factory=dict)
+    loggers: dict[int, dict[str, Logger]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Experiment:
     probe: Probe | None
     diagnostics: dict[str, Diagnostic]
     max_probed_seeds: int | None = None
+    loggers: dict[int, dict[str, Logger]] = field(default_factory=dict)
 
 
 def build_components(cfg: DictConfig, device: torch.device) -> Components:
@@ -104,7 +107,8 @@ def build_components(cfg: DictConfig, device: torch.device) -> Components:
         network = gan.get_submodule(player)
         if isinstance(network, OwnNetwork):
             _log.warning("%s: %s", player, network.summary())
-    return Components(data, loss, gan, gains, device)
+    loggers = {seed: build_loggers(cfg) for seed in range(cfg.seed, cfg.seed + cfg.seeds)}
+    return Components(data, loss, gan, gains, device, loggers=loggers)
 
 
 def fresh_states(cfg: DictConfig, components: Components) -> list[TrainState]:
@@ -190,6 +194,7 @@ def build_experiment(
         build_evaluator(cfg, data) if cfg.metrics.every else None,
         *_build_diagnostics(cfg, engine_config, data),
         limits.max_probed_seeds if limits is not None else None,
+        components.loggers,
     )
 
 

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.checkpoint_files import CHECKPOINTS
 from gan_lab.runs.folder import seed_folder
+from gan_lab.runs.naming import to_plain
 from gan_lab.runs.results import write_results
 from gan_lab.runs.stats import read_stats
 from gan_lab.runs.status import Status, now
@@ -26,6 +27,7 @@ from gan_lab.training.best import BestGenerators
 from gan_lab.training.build import Experiment
 from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.engines import Engine, TrainState
+from gan_lab.training.loggers import Logger, SeedLoggers
 from gan_lab.training.overview import Overview
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
@@ -77,24 +79,30 @@ class Recorder:
             else None
         )
         self._failed_observers: set[str] = set()
+        self._failed_loggers: set[str] = set()
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
         self.diverged_states = {state.seed: state for state in diverged_states}
         self.best = best or BestGenerators()
         if self.evaluator is not None:
             self.best.forget_other_scores(self.evaluator.primary, status.measured_from)
-        self.logs = {
-            seed: SeedLog(
-                seed_folder(folder, seed), status.step, primary=self._primary, layers=cfg.log.layers
-            )
-            for seed in status.seeds
-        }
+        self.logs = {seed: self._seed_log(seed, experiment.loggers.get(seed, {})) for seed in status.seeds}
         self._scores, self._last_eval_step = self._last_scores()
         self._seconds_before = status.seconds
         self._begun = self._last_log = time.monotonic()
         self._last_log_step = status.step
         self._overview = Overview(folder, cfg.study, self._primary)
         self._bar = progress_bar(folder.name, total=status.steps, initial=status.step, unit="step")
+
+    def _seed_log(self, seed: int, loggers: Mapping[str, Logger]) -> SeedLog:
+        folder = seed_folder(self.folder, seed)
+        return SeedLog(
+            folder,
+            self.status.step,
+            primary=self._primary,
+            layers=self.cfg.log.layers,
+            loggers=SeedLoggers(loggers, folder, self._logger_failed),
+        )
 
     def _last_scores(self) -> tuple[dict[int, Scores], int]:
         """Read the last scores: a run may have been stopped between its last step and its end."""
@@ -119,7 +127,13 @@ class Recorder:
                 log.log_configuration(configuration)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
+        self._begin_loggers()
         self._log_real()
+
+    def _begin_loggers(self) -> None:
+        study, config = self.folder.absolute().parent.name, to_plain(self.cfg)
+        for seed, log in self.logs.items():
+            log.loggers.begin(study, self.folder.name, seed, self.status.step, config)
 
     def _log_real(self) -> None:
         """Show what is trained on, laid out as the samples are; a run that starts again writes it again."""
@@ -221,6 +235,13 @@ class Recorder:
             self._failed_observers.add(what)
             self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
+    def _logger_failed(self, name: str, step: int, error: BaseException) -> None:
+        reason = f"logger {name} failed at step {step} and is left out: {summarize_exception(error)}"
+        _log.info("%s", reason, exc_info=error)
+        if name not in self._failed_loggers:  # once for all seeds
+            self._failed_loggers.add(name)
+            self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
+
     def diverged(self, step: int, last_finite: TrainState) -> None:
         seed = last_finite.seed
         self.status.diverged[seed] = step
@@ -264,6 +285,7 @@ class Recorder:
                 log.close()
         with suppress(Exception):
             self._set_state(state, reason)
+        self._end_loggers(state)
 
     def finish(self, state: str, reason: str = "") -> None:
         """Close everything, and record how the run ended."""
@@ -273,7 +295,14 @@ class Recorder:
             self._results(seed)
             log.close()
         self._set_state(state, reason)
+        self._end_loggers(state)
         self._overview.finish()
+
+    def _end_loggers(self, state: str) -> None:
+        """End them last: a logger may wait for its server, and the run has ended by then."""
+        for seed, log in self.logs.items():
+            successful = state == "finished" and seed not in self.status.diverged
+            log.loggers.end(self.status.step, successful=successful)
 
     def _set_state(self, state: str, reason: str) -> None:
         _log.info("%s, checkpoint of step %d%s", state, self.status.step, f": {reason}" if reason else "")

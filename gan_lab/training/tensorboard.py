@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from gan_lab.runs.samples import has_real, write_real, write_samples
 from gan_lab.runs.stats import StatsWriter
 from gan_lab.runs.tags import is_of_layer, tag_of
+from gan_lab.training.loggers import SeedLoggers
 from gan_lab.utils.images import encode_png
 
 _EVENTS = "events.out.tfevents."
@@ -31,10 +32,17 @@ class SeedLog:
     """
 
     def __init__(
-        self, folder: Path, step: int, *, primary: str | None = None, layers: bool | None = None
+        self,
+        folder: Path,
+        step: int,
+        *,
+        primary: str | None = None,
+        layers: bool | None = None,
+        loggers: SeedLoggers | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.primary, self.layers = folder, primary, layers
+        self.loggers = loggers or SeedLoggers({}, folder)
         self._stats = StatsWriter(folder, step or -1)
         self._line: dict[str, float | None] = {}
         _make_older(folder)
@@ -55,6 +63,7 @@ class SeedLog:
     def flush(self) -> None:
         if self._line:
             self._stats.write(self._line)
+            self.loggers.log_scalars(int(self._line["step"] or 0), self._line)
             self._line = {}
 
     def fsync(self) -> None:
@@ -74,6 +83,7 @@ class SeedLog:
         """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
         write_samples(self.folder, step, encode_png(grid))
         self._events.add_image("samples", grid, step)
+        self.loggers.log_image(step, "samples", grid)
 
     @property
     def has_real(self) -> bool:
@@ -83,6 +93,7 @@ class SeedLog:
         """Save a grid of training data, (3, H, W) uint8, as ``samples/real.png`` and in TensorBoard."""
         write_real(self.folder, encode_png(grid))
         self._events.add_image("real", grid, step)
+        self.loggers.log_image(step, "real", grid)
 
     def log_histograms(self, step: int, weights: Mapping[str, tuple[Tensor, Tensor | None]]) -> None:
         for name, (weight, gradient) in weights.items():

@@ -19,7 +19,7 @@ from tests.helpers.experiments import choices
         ("activation@generator_activation=ge", ["activation@generator_activation=gelu"]),
         ("hydra/launcher=c", ["hydra/launcher=cores"]),
         ("log.", ["log.every=", "log.histograms=", "log.layers="]),
-        ("log", ["log."]),
+        ("log", ["log.", "logger.", "logger="]),
         ("model.generator.w", ["model.generator.width="]),
         ("seed", ["seed=", "seeds="]),
         ("+dete", ["+deterministic="]),

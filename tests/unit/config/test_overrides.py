@@ -100,8 +100,8 @@ def test_a_list_is_refused_wherever_one_choice_counts(group: str) -> None:
     assert f"gan-lab train -m {group}={','.join(names)} sweeps over several" in str(raised.value)
 
 
-def test_metrics_and_diagnostics_are_lists() -> None:
-    assert set(groups().values()) - single_choice_groups() == {"metric", "diagnostic"}
+def test_metrics_diagnostics_and_loggers_are_lists() -> None:
+    assert set(groups().values()) - single_choice_groups() == {"metric", "diagnostic", "logger"}
     with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
         words = ["metric=[fid,kid]", "diagnostic=[units]", "activation=relu"]
         check_choices(compose("train", words, return_hydra_config=True).hydra)
