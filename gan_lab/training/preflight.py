@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.checkpoint import CheckpointError
 
 from gan_lab.config.build import build, bytes_of
 from gan_lab.config.schema import value_of
@@ -229,5 +230,11 @@ def _as_config_error(subject: str) -> Iterator[None]:
         yield
     except GanLabError:
         raise
+    except CheckpointError as error:
+        # In the other player's step normalization leaves its statistics alone, but not in the backward pass.
+        raise ConfigurationError(
+            f"{subject}: a gradient checkpoint computes something else the second time, as it does around "
+            "batch normalization: switch checkpoints off"
+        ) from error
     except Exception as error:  # not SystemExit, by which a job leaves its node on Slurm
         raise ConfigurationError(f"{subject}: {summarize_exception(error, bare=True)}") from error

@@ -164,6 +164,18 @@ class CheckpointedModules(PreActivation):
         return self.out(self.act2(self.fc2(h)))
 
 
+class CheckpointedNorm(PreActivation):
+    """Batch normalization in a checkpoint is another one in the backward pass of a generator's step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = checkpoint(lambda h: self.act1(self.norm(self.fc1(h))), x, use_reentrant=False)
+        return self.out(self.act2(self.fc2(h)))
+
+
 class _Swish(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):  # type: ignore[no-untyped-def]

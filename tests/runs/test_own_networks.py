@@ -116,3 +116,11 @@ def test_a_module_that_is_not_there_is_named_with_where_it_was_looked_for(run_cl
     assert code == 2
     assert "No module named 'nowhere'" in err
     assert str(Path.cwd()) in err
+
+
+def test_checkpoints_around_batch_normalization_are_refused(run_cli: Cli) -> None:
+    target = "model.discriminator.network._target_=tests.helpers.own_networks.CheckpointedNorm"
+    code, _, err = run_cli(*words("steps=1", target))
+    assert code == 2
+    assert "a gradient checkpoint computes something else the second time" in err
+    assert not Path("outputs").exists()
