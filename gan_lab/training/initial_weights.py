@@ -1,5 +1,6 @@
 """Networks that start from trained weights: what ``init_from`` names is read, compared and taken."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def take_initial_weights(cfg: DictConfig, states: Sequence[TrainState]) -> dict[
         raise ConfigurationError(f"init_from={source} is being written: wait until it is finished")
     taken: dict[str, str] = {}
     for state in states:
-        weights = _weights_for(state.seed, seeds, source)
+        weights = _inside_own_networks(_weights_for(state.seed, seeds, source), state.networks)
         fitting = {player: _fitting(source, player, state, weights, cfg.init_partial) for player in PLAYERS}
         if not any(fitting.values()):
             raise ConfigurationError(f"init_from={source} has no weight of the name and shape of any here")
@@ -80,6 +81,16 @@ def _with_prefix(tensors: Weights) -> Weights:
     if any(name.startswith(f"{player}.") for name in tensors for player in PLAYERS):
         return tensors
     return {f"generator.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _inside_own_networks(weights: Weights, ours: Weights) -> Weights:
+    """Return weights of the user's own networks by the names that they have inside of gan-lab's."""
+    for player in PLAYERS:
+        inside = f"{player}.network."
+        if any(n.startswith(inside) for n in ours) and not any(n.startswith(inside) for n in weights):
+            pattern = re.compile(rf"^{player}\.")
+            weights = {pattern.sub(inside, name): tensor for name, tensor in weights.items()}
+    return weights
 
 
 def _weights_for(seed: int, seeds: Mapping[int, Weights], source: str) -> Weights:

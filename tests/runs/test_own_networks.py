@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from tests.helpers.own_networks import Latent
+from tests.helpers.own_networks import Latent, make_functional
 
 Cli = Callable[..., tuple[int, str, str]]
 YOURS = """\
@@ -50,6 +50,28 @@ def words(*more: str) -> list[str]:
 def run_of(pattern: str) -> Path:
     (folder,) = Path("outputs/ring").glob(pattern)
     return folder
+
+
+def test_networks_of_ones_own_take_their_own_state_dicts(run_cli: Cli) -> None:
+    torch.manual_seed(3)
+    networks = {"generator": Latent(), "discriminator": make_functional()}
+    weights = {
+        f"{player}.{n}": t for player, network in networks.items() for n, t in network.state_dict().items()
+    }
+    save_file(weights, "both.safetensors")
+    save_file(networks["generator"].state_dict(), "generator.safetensors")
+    started = ("steps=1", "optimizer.lr=0", "metrics.every=0", "diagnostics.every=0")
+    for source, discriminator in (("both", "6 of 6 tensors"), ("generator", "fresh")):
+        code, _, err = run_cli(*words(*started, f"init_from={source}.safetensors", f"study={source}"))
+        assert code == 0, err
+        (folder,) = Path(f"outputs/{source}").glob("*/status.json")
+        taken = json.loads(folder.read_text())["initial_weights"]
+        count = len(networks["generator"].state_dict())
+        assert taken == {"generator": f"{count} of {count} tensors", "discriminator": discriminator}
+        state = load_file(folder.parent / "seed_1" / "generator.safetensors")
+        assert {n.removeprefix("network."): t.tolist() for n, t in state.items()} == {
+            n: t.tolist() for n, t in networks["generator"].state_dict().items()
+        }
 
 
 def test_from_the_table_to_the_report(run_cli: Cli) -> None:
