@@ -112,7 +112,8 @@ def short_name(name: str) -> str:
 
 def weight_tensors(network: nn.Module) -> list[tuple[str, Tensor]]:
     """List a network's weight layers: (name, the tensor that is learned)."""
-    return [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
+    layers = [(n, _weight(m)) for n, m in network.named_modules() if isinstance(m, (nn.Linear, _ConvNd))]
+    return [(name, weight) for name, weight in layers if weight is not None]
 
 
 def _layers(network: nn.Module, loss: Tensor) -> list[WeightLayer]:
@@ -124,12 +125,16 @@ def _layers(network: nn.Module, loss: Tensor) -> list[WeightLayer]:
     ]
 
 
-def _weight(layer: Any) -> Tensor:
-    """Return the tensor that is learned; under a parametrization (spectral normalization) the original."""
+def _weight(layer: Any) -> Tensor | None:
+    """Return the tensor that is learned: the original under a parametrization such as spectral normalization.
+
+    Older code computes a layer's weight in a hook, or from outside, out of ``weight_orig`` or the like: the
+    largest such parameter is what is learned. Return None if there is none.
+    """
     if parametrize.is_parametrized(layer, "weight"):
         parametrization = layer.parametrizations.weight
         has_one = hasattr(parametrization, "original")
         original: Tensor = parametrization.original if has_one else parametrization.original1
         return original
-    weight: Tensor = layer.weight
-    return weight
+    weights = [p for name, p in layer.named_parameters(recurse=False) if name.startswith("weight")]
+    return max(weights, key=torch.numel, default=None)

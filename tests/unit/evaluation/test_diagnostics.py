@@ -10,6 +10,7 @@ from gan_lab.config.build import build
 from gan_lab.datasets.base import Points
 from gan_lab.evaluation.diagnostics import ActivationRecord, Probe, ProbedNetwork, ProbeResult, WeightLayer
 from gan_lab.evaluation.diagnostics.gradients import DataGradient, GradientNorms, effective_rank
+from gan_lab.evaluation.diagnostics.probe import weight_tensors
 from gan_lab.evaluation.diagnostics.records import max_derivative
 from gan_lab.evaluation.diagnostics.units import UnitHealth
 from gan_lab.gan.augmentations import NoAugmentation
@@ -18,6 +19,7 @@ from gan_lab.gan.regularizers import R1, R1R2, GradientPenalty, NoPenalty, Regul
 from gan_lab.gan.steps import GAN, GANLoss
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.seeding import stream
+from tests.helpers import own_networks
 from tests.helpers.experiments import (
     TINY_IMAGES,
     TINY_POINTS,
@@ -248,6 +250,30 @@ def test_not_finite_numbers_are_counted() -> None:
     layer = WeightLayer("w", torch.ones(1, 2), gradient)
     found = GradientNorms()(look_at(ActivationRecord("a", nn.ReLU(), inputs), layers=[layer]))
     assert found["diagnostics/generator/non_finite"] == 3
+
+
+@pytest.mark.parametrize(
+    ("network", "learned"),
+    [
+        (own_networks.Functional, ["fc1.weight", "fc2.weight", "out.weight"]),
+        (own_networks.OldSpectralNorm, ["fc1.weight_orig", "fc2.weight_orig", "out.weight_orig"]),
+        (own_networks.OldWeightNorm, ["fc1.weight_v", "fc2.weight_v", "out.weight_v"]),
+        (own_networks.OwnSpectralNorm, ["fc1.layer.weight_bar", "fc2.layer.weight_bar", "out.weight"]),
+    ],
+)
+def test_what_is_learned_where_weights_are_computed(network: type[nn.Module], learned: list[str]) -> None:
+    made = network()  # a weight that is computed at the first forward pass is not there yet
+    parameters = dict(made.named_parameters())
+    found = weight_tensors(made)
+    assert [name for name, _ in found] == [name.rsplit(".", 1)[0] for name in learned]
+    for (_, tensor), name in zip(found, learned, strict=True):
+        assert tensor is parameters[name]
+
+
+def test_a_layer_without_any_weight_is_left_out() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    del network[0].weight
+    assert [name for name, _ in weight_tensors(network)] == ["1"]
 
 
 def test_effective_rank_of_known_spectra() -> None:
