@@ -25,6 +25,7 @@ SMALL = (
     "diagnostics.every=2",
     "metrics.samples=64",
     "diagnostics.samples=16",
+    "keep_best=true",
 )
 
 
@@ -51,7 +52,7 @@ def keys_in(section: str, heading: str = "key") -> set[str]:
 
 def generalized(path: str) -> str:
     text = re.sub(r"step_\d+", "step_<n>", path)
-    text = re.sub(r"(samples|interpolation)_\d+", r"\1_<j>", text)
+    text = re.sub(r"(samples(?:_best)?|interpolation)_\d+", r"\1_<j>", text)
     text = re.sub(r"seed_\d+", "seed_<k>", text)
     text = re.sub(r"^tensorboard/\w+/", "tensorboard/<candidate>/", text)
     return re.sub(r"events\.out\.tfevents\..*", "events.out.tfevents.…", text)
@@ -66,6 +67,7 @@ def test_every_file_and_key_that_a_study_leaves_is_named(run_cli: Cli) -> None:
     (folder,) = (path.parent for path in Path("outputs/digits").glob("*/status.json"))
     call("train", "activation=relu", *SMALL, "rerun=true")
     call("sample", str(folder))
+    call("sample", str(folder), "--best")
     call("sample", str(folder), "--interpolate")
     call("report", "outputs/digits")
     check_files(folder.name)
