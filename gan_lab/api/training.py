@@ -10,11 +10,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab.api.composer import config_loader
+from gan_lab.api.objects import entries_of
 from gan_lab.api.overrides import check_words, to_overrides
 from gan_lab.config.command_line import complete_words
 from gan_lab.config.errors import config_errors, groups, single_choice_groups
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
-from gan_lab.utils.text import plural
+from gan_lab.utils.text import plural, truncate
 
 if TYPE_CHECKING:
     from gan_lab.runs.load import TrainedRun
@@ -28,8 +29,9 @@ def train_run(
     """Train one run as ``gan-lab train`` does, and return it.
 
     What is chosen is given as keywords, ``train_run(activation="elu", optimizer__lr=1e-3)``, or as on the
-    command line, ``train_run(["activation=elu", "optimizer.lr=1e-3"])``, or both. config_dir: a folder of
-    YAML files of your own. A finished run is returned as it is, an interrupted one is resumed.
+    command line, ``train_run(["activation=elu", "optimizer.lr=1e-3"])``, or both. Classes and images may
+    stand for names, see `gan_lab.api.objects.entries_of`. config_dir: a folder of YAML files of your own. A
+    finished run is returned as it is, an interrupted one is resumed.
 
     Raises `GanLabError` for what the command line would refuse, and `RunFailedError` if the run fails.
     """
@@ -38,17 +40,19 @@ def train_run(
     several = set(groups().values()) - single_choice_groups()
     for key, value in choices.items():
         if isinstance(value, list) and len(value) != 1 and key not in several:
+            shown = truncate(repr(value), 80)
             raise ConfigurationError(
-                f"train_run() trains one run, got several values, {key}={value!r}: Study(NAME).train(...) "
+                f"train_run() trains one run, got several values, {key}={shown}: Study(NAME).train(...) "
                 "trains a run for each, and a value that has several numbers is a tuple"
             )
     loader = config_loader(config_dir)
     folders = [] if config_dir is None else [Path(config_dir)]
-    words = [*check_words(overrides), *to_overrides(choices)]
-    with config_errors():
-        words = complete_words(words, folders)
-        composed = loader.load_configuration("train", words, RunMode.RUN, from_shell=False)
-        folder = Path(composed.hydra.run.dir)
+    with entries_of(choices) as named:
+        words = [*check_words(overrides), *to_overrides(named)]
+        with config_errors():
+            words = complete_words(words, folders)
+            composed = loader.load_configuration("train", words, RunMode.RUN, from_shell=False)
+            folder = Path(composed.hydra.run.dir)
     cfg = _train(composed, folder)
     trained = _load(cfg, folder)
     if note := watched_note(cfg, trained.run):
@@ -64,13 +68,17 @@ def train_all(
     Raises as `train_run` does; a run that fails does not stop the others, and `RunFailedError` is raised at
     the end.
     """
+    with entries_of(choices) as named:
+        return _train_all([*check_words(overrides), *to_overrides(named)], config_dir)
+
+
+def _train_all(words: list[str], config_dir: str | Path | None) -> "list[TrainedRun]":
     from gan_lab.sweeps.combinations import combinations
     from gan_lab.sweeps.compose import SweepComposer
     from gan_lab.sweeps.sweep import sweep
 
     loader = config_loader(config_dir)
     folders = [] if config_dir is None else [Path(config_dir)]
-    words = [*check_words(overrides), *to_overrides(choices)]
     with config_errors():
         words = complete_words(words, folders)
         master = loader.load_configuration("train", words, RunMode.MULTIRUN, from_shell=False)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gan_lab.datasets.base import Dataset, Images, Points
     from gan_lab.datasets.digits import load_digits
     from gan_lab.datasets.image_folder import load_image_folder
+    from gan_lab.datasets.in_memory import load_handed_over
     from gan_lab.datasets.mixtures import make_grid, make_ring
     from gan_lab.datasets.vision import load_celeba, load_stacked_mnist, load_torchvision
 
@@ -20,6 +21,7 @@ __all__ = [
     "Points",
     "load_celeba",
     "load_digits",
+    "load_handed_over",
     "load_image_folder",
     "load_stacked_mnist",
     "load_torchvision",
@@ -33,6 +35,7 @@ _MODULES = {
     "Points": "base",
     "load_celeba": "vision",
     "load_digits": "digits",
+    "load_handed_over": "in_memory",
     "load_image_folder": "image_folder",
     "load_stacked_mnist": "vision",
     "load_torchvision": "vision",
