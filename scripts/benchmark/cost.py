@@ -9,10 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from loops import ACTIVATIONS, QUIET, GanLabLoop, Line, build, dcgan, ratio
 from measure import interleaved
@@ -29,6 +32,35 @@ def overhead(device: torch.device, quick: bool) -> Iterator[Line]:
     seconds["all of it"] = sum(seconds.values())
     for name, spent in seconds.items():
         yield {"what": name, "share of the run": spent / run.status.seconds, "s": spent}
+
+
+def own(device: torch.device, quick: bool) -> Iterator[Line]:
+    """Time of a forward and a backward pass through networks of one's own, over that of the plain modules."""
+    from gan_lab.gan import AsWritten, DCGANDiscriminator, DCGANGenerator, OwnDiscriminator, OwnGenerator
+
+    for size in (16,) if quick else (16, 32):
+        shape, latent = (1, size, size), torch.randn(64, 64, device=device)
+        nets: dict[str, tuple[nn.Module, nn.Module]] = {
+            "plain": (DCGANGenerator(64, shape, nn.ReLU), DCGANDiscriminator(shape, nn.ReLU))
+        }
+        for name, activation in (("as_written", AsWritten), ("relu", nn.ReLU)):
+            copies = deepcopy(nets["plain"])
+            nets[name] = (
+                OwnGenerator(64, shape, activation, copies[0]),
+                OwnDiscriminator(shape, activation, copies[1]),
+            )
+
+        calls = {name: partial(_passes, latent, g.to(device), d.to(device)) for name, (g, d) in nets.items()}
+        timings = interleaved(calls, steps=3, rounds=5 if quick else 15, device=device)
+        for name in ("as_written", "relu"):
+            over_plain = timings[name].median / timings["plain"].median
+            yield {"what": f"dcgan {size}x{size}, {name}", "time over plain": over_plain}
+
+
+def _passes(latent: torch.Tensor, generator: nn.Module, discriminator: nn.Module, steps: int) -> None:
+    for _ in range(steps):
+        learned = [*generator.parameters(), *discriminator.parameters()]
+        torch.autograd.grad(discriminator(generator(latent)).sum(), learned, allow_unused=True)
 
 
 def machine(device: torch.device, quick: bool) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import torch
 
-from cost import activations, machine, overhead, startup
+from cost import activations, machine, overhead, own, startup
 from data import DISK_BYTES, data
 from loops import Line
 from reports import report
@@ -19,6 +19,7 @@ ROWS: dict[str, Callable[[torch.device, bool], Iterator[Line]]] = {
     "seeds": seeds,
     "sweep": sweep,
     "overhead": overhead,
+    "own": own,
     "machine": machine,
     "startup": startup,
     "activations": activations,
