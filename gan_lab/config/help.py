@@ -50,7 +50,7 @@ def overview() -> str:
     lines += _aligned([(key, values[key].value, values[key].comment) for key in top if key not in nested])
     inside = ", ".join(f"{key}.{name}" for key, names in nested.items() for name in names)
     lines += textwrap.wrap(inside, WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join([*lines, "", _FOOTER])
+    return "\n".join([*lines, _FOOTER])
 
 
 def explain(name: str, folders: Sequence[Path] = ()) -> str:
