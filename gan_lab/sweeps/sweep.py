@@ -29,6 +29,7 @@ from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import shorter_name, to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
+from gan_lab.sweeps.overall import progress_of_all
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
 from gan_lab.utils.paths import quoted
 from gan_lab.utils.tables import format_table, terminal_width
@@ -117,7 +118,7 @@ def sweep(
     try:
         # Last come those that never ended: what killed them may kill again, or another terminal trains them.
         unfinished = sorted((job for job in jobs if not job.done), key=SweepJob.never_ended)
-        with _folders_made(unfinished):
+        with _folders_made(unfinished), progress_of_all([job.folder for job in unfinished]):
             _launch(unfinished, launch, batch_size or len(jobs))
     except ConfigurationError:  # the launcher could not even begin
         raise
