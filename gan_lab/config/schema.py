@@ -96,6 +96,9 @@ VALIDATORS: dict[str, Validator] = {
     "report.primary": _optional(partial(check_text, allowed="null or the name of a score, such as fid")),
     "report.reference": partial(check_text, allowed="the name of an activation"),
     "report.margin": check_margin,
+    "race.seeds": partial(check_int, at_least=5, at_most=1_000),
+    "race.hours": _optional(partial(check_number, above=0, allowed="null or a number of hours above 0")),
+    "race.alpha": partial(check_number, above=0, below=1, allowed="a probability between 0 and 1"),
     "checkpoint.every": partial(check_int, at_least=0),
     "checkpoint.minutes": _optional(
         partial(check_number, above=0, allowed="null or a number of minutes above 0")

@@ -41,6 +41,7 @@ UNHASHED_KEYS = (
         "checkpoint",
         "logger",
     ),  # a longer run resumes a shorter one, in the same folder
+    "race",  # which decides how many runs there are
     *("device", "engine", "execution", "deterministic"),  # where and how it is computed
 )
 # Overrides that do not appear in a folder's name: what an experiment sets is told apart by the digits.

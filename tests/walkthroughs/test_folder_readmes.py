@@ -70,9 +70,20 @@ def test_every_file_and_key_that_a_study_leaves_is_named(run_cli: Cli) -> None:
     call("sample", str(folder), "--best")
     call("sample", str(folder), "--interpolate")
     call("report", "outputs/digits")
+    race = ("hydra/sweeper=race", "hydra/launcher=basic", "study=raced", "race.seeds=5", "seeds=5")
+    call("train", "-m", *race, "activation=relu,elu", *SMALL)
+    check_race(Path("outputs/raced"))
     check_files(folder.name)
     check_keys(folder)
     check_that_all_is_pruned(folder)
+
+
+def check_race(study: Path) -> None:
+    """A race leaves a sweep's files, and one of its own."""
+    (study / "race.json").rename("outputs/digits/race.json")
+    assert keys_in("race.json") == set(json.loads(Path("outputs/digits/race.json").read_text()))
+    assert {path.name for path in study.iterdir() if path.is_file()} == {"multirun.yaml"}
+    shutil.rmtree(study)
 
 
 def check_files(run: str) -> None:

@@ -47,9 +47,15 @@ class ResumableSweeper(BasicSweeper):
     """
 
     def sweep(self, arguments: list[str]) -> Any:
+        from gan_lab.sweeps.sweep import sweep
+
+        if sweep(*self._work(arguments)):
+            sys.exit(1)
+
+    def _work(self, arguments: list[str]) -> tuple[Any, ...]:
+        """Return what a sweep works on, the arguments of `gan_lab.sweeps.sweep.sweep`."""
         from gan_lab.sweeps.combinations import combinations
         from gan_lab.sweeps.compose import SweepComposer
-        from gan_lab.sweeps.sweep import sweep
         from gan_lab.utils.files import atomic_write
 
         assert self.config is not None
@@ -63,9 +69,26 @@ class ResumableSweeper(BasicSweeper):
             atomic_write(study / "multirun.yaml", OmegaConf.to_yaml(config))  # through no link
 
         runs = combinations(loader, compose, [*self._parse_config(), *arguments])
-        failures = sweep(runs, compose, begin, launcher.launch, self.max_batch_size)
-        if failures:
-            sys.exit(1)
+        return runs, compose, begin, launcher.launch, self.max_batch_size
+
+
+@dataclass
+class RaceSweeperConf(BasicSweeperConf):
+    """The same keys as Hydra's basic sweeper; a race's own are ``race.seeds``, ``race.hours``, ..."""
+
+    _target_: str = "hydra_plugins.gan_lab.RaceSweeper"
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="race", node=RaceSweeperConf, provider="gan-lab")
+
+
+class RaceSweeper(ResumableSweeper):
+    """Give each candidate seeds in rounds, until it is significantly worse or the race is over."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from gan_lab.sweeps.race import race
+
+        race(*self._work(arguments))
 
 
 @dataclass

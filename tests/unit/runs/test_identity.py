@@ -85,6 +85,7 @@ WATCHED = (
         "device=cpu",
     ),
     *("engine=sequential", "engine=vmap", "execution=eager", "+log.new_key=1", "+report.margin=0.1"),
+    *("race.seeds=8", "race.hours=2"),
     *("logger=wandb", "logger=[wandb]", "+logger.mine._target_=mine.Logger"),
 )
 

@@ -1,0 +1,113 @@
+"""What a terminal shows of a race: what was declared, who is in, who is out and why, what comes next."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gan_lab.runs.race_file import RaceRecord
+from gan_lab.utils.paths import quoted
+from gan_lab.utils.tables import format_table
+from gan_lab.utils.text import format_duration, format_number, plural
+
+_ENDS = {
+    "winner": "one is left",
+    "equivalent": "those who are left are equivalent within the margin",
+    "seeds": "those who are left cannot be told apart with all seeds",
+    "hours": "its hours are over",
+}
+
+
+def declared(record: RaceRecord, hours: float | None) -> str:
+    """Say what is fixed before the first run."""
+    looks = ", ".join(map(str, record.looks))
+    levels = ", ".join(f"{100 * level:.3g} %" for level in record.levels)
+    metric = record.primary or record.declared.get("report.primary") or "the first metric that suits the data"
+    margin = record.declared.get("report.margin")
+    lines = [
+        f"race of {plural(len(record.arms), 'candidate')}, declared {record.at}",
+        f"  looks at {looks} seeds each, at levels of {levels}, {100 * record.alpha:.3g} % in all",
+        f"  by {metric}; reference {record.declared.get('report.reference')}; margin {margin or 'none'}",
+    ]
+    if hours is not None:
+        lines.append(f"  no further round after {hours:g} hours of training, all runs together")
+    return "\n".join(lines)
+
+
+def begun(record: RaceRecord, hours: float | None) -> str:
+    """Say what the round that begins has to do, what it costs and what is left, as far as that is known."""
+    number, current = len(record.rounds), record.rounds[-1]
+    alive = sorted(set(current.runs.values()))
+    before = record.looks[number - 2] if number > 1 else 0
+    new = current.seeds - before
+    text = (
+        f"\nround {number} of at most {len(record.looks)}: {plural(new, 'seed')} each of "
+        f"{plural(len(alive), 'candidate')}, {plural(len(current.runs), 'run')}"
+    )
+    if each := seconds_per_seed(record):
+        rest = each * len(alive) * (record.looks[-1] - before)
+        text += (
+            f"; about {format_duration(each * len(alive) * new)} of training, and at most "
+            f"{format_duration(rest)} to the end"
+        )
+    if hours is not None:
+        text += f"; {format_duration(3600 * hours - record.seconds)} of {hours:g} h left"
+    return text
+
+
+def decided(record: RaceRecord) -> str:
+    """Return a table of who is in and who is out, since when and why."""
+    settings = list(dict.fromkeys(arm.setting for arm in record.arms))
+    lines = [f"\nafter round {len(record.rounds)}, {plural(record.rounds[-1].seeds, 'seed')} each:"]
+    for setting in settings:
+        if setting:
+            lines.append(setting)
+        rows = [("", "candidate", record.primary, "seeds", ""), *_rows(record, setting)]
+        lines += [f"  {line}" for line in format_table(rows, left=(0, 1, 4))]
+    return "\n".join(lines)
+
+
+def ended(record: RaceRecord, study: Path) -> str:
+    """Say why the race is over, and what it cost."""
+    used, most = seeds_used(record), len(record.arms) * record.looks[-1]
+    return "\n".join(
+        [
+            f"\nthe race is over, because {_ENDS[record.ended]}: {plural(used, 'seed')} of at most {most:,} "
+            f"({used / most:.0%}), {format_duration(record.seconds)} of training",
+            f"  report   gan-lab report {quoted(study)}",
+        ]
+    )
+
+
+def seeds_used(record: RaceRecord) -> int:
+    """Count the seeds of all rounds that are decided."""
+    total, before = 0, 0
+    for one in record.rounds:
+        if one.decided:
+            total += len(set(one.runs.values())) * (one.seeds - before)
+            before = one.seeds
+    return total
+
+
+def seconds_per_seed(record: RaceRecord) -> float:
+    """Compute what a seed has cost so far; 0 before the first look."""
+    used = seeds_used(record)
+    return record.seconds / used if used else 0.0
+
+
+def _rows(record: RaceRecord, setting: str) -> Iterator[tuple[str, ...]]:
+    """Yield survivors first, then who is out, the last ones first; each by its name, score, seeds and why."""
+    looks = [(one, one.looks[setting]) for one in record.rounds if setting in one.looks]
+    out: list[tuple[str, ...]] = []
+    for number, (_, look) in enumerate(looks, 1):
+        for name, rival in look["dropped"].items():
+            why = f"since round {number}: {rival} beats it, p {_p(look['p_values'][name])}"
+            out.insert(0, ("out", name, format_number(look["iqms"][name]), str(look["seeds"]), why))
+    if looks:
+        look = looks[-1][1]
+        alive = [name for name in look["iqms"] if name not in look["dropped"]]
+        for name in alive:
+            yield "in", name, format_number(look["iqms"][name]), str(look["seeds"]), ""
+    yield from out
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
