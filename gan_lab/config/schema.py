@@ -77,7 +77,7 @@ VALIDATORS: dict[str, Validator] = {
     "device": partial(check_text, allowed="auto, cpu, cuda, cuda:<number> or mps"),
     "precision": partial(check_choice, choices=("fp32", "tf32", "bf16")),
     "engine": partial(check_choice, choices=("auto", "sequential", "vmap")),
-    "execution": partial(check_choice, choices=("auto", "eager", "cuda_graph")),
+    "execution": partial(check_choice, choices=("auto", "eager", "compiled", "cuda_graph")),
     "init_from": _optional(partial(check_text, allowed="null, a run's folder or a .safetensors file")),
     "init_partial": _check_true,
     "keep_best": check_bool,

@@ -92,6 +92,11 @@ class Experiment:
     max_probed_seeds: int | None = None
     loggers: dict[int, dict[str, Logger]] = field(default_factory=dict)
 
+    @property
+    def execution(self) -> str:
+        """How steps are executed in fact."""
+        return self.engine_config.execution if self.engine is None else self.engine.execution.name
+
 
 def build_components(cfg: DictConfig, device: torch.device) -> Components:
     """Load the data and build losses and the first seed's networks."""
@@ -185,6 +190,9 @@ def build_experiment(
         discriminator_steps=cfg.discriminator_steps,
         device=device,
     )
+    if engine is not None and engine_config.execution == "compiled":
+        discriminator_batches, generator_batch = batches(0)
+        engine.prepare({"discriminator": discriminator_batches[0], "generator": generator_batch})
     return Experiment(
         data,
         engine_config,

@@ -78,6 +78,7 @@ class Recorder:
             if experiment.probe is not None
             else None
         )
+        self._execution = experiment.engine.execution if experiment.engine is not None else None
         self._failed_observers: set[str] = set()
         self._failed_loggers: set[str] = set()
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
@@ -312,6 +313,8 @@ class Recorder:
     def _save_status(self) -> None:
         seconds = time.monotonic() - self._begun
         self.status.seconds = self._seconds_before + seconds
+        if self._execution is not None:  # a capture may have failed since the first step
+            self.status.execution = self.status.sittings[-1].execution = self._execution.name
         self.status.sittings[-1].update(self.status.step, seconds)
         self.status.save(self.folder)
 

@@ -2,8 +2,9 @@
 
 An `Engine` holds its seeds in groups: ``sequential`` has one `SingleSeed` per seed, with plain modules and
 the plain training step; ``vmap`` has all seeds in one `VmappedSeeds`, or as many as fit into memory. How a
-group's step is executed is another choice: ``eager`` calls it, ``cuda_graph`` replays it. All give the same
-numbers to rounding, and take and return the same `TrainState`s: nothing else knows which one runs.
+group's step is executed is another choice: ``eager`` calls it, ``compiled`` has PyTorch compile it,
+``cuda_graph`` replays it. All give the same numbers to rounding, and take and return the same `TrainState`s:
+nothing else knows which one runs.
 """
 
 from gan_lab.training.engines.base import EngineConfig

@@ -16,6 +16,7 @@ from gan_lab.gan.steps import GAN, LOSSES, PLAYERS, Batch, GANLoss, LossFn, Scal
 from gan_lab.training.engines.optimizer_state import param_state, seed_part, settings
 from gan_lab.training.engines.optimizers import (
     Clipping,
+    Gradients,
     OptimizerFactory,
     Schedule,
     build_optimizer,
@@ -32,11 +33,11 @@ class EngineConfig:
     """What all seeds of a run share.
 
     template: a GAN on the CPU with every seed's structure; optimizers: network -> factory of its optimizer;
-    engine: sequential or vmap; execution: eager or cuda_graph; ema: decay per step of the averaged generator,
-    None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for all; draws:
-    whether networks, losses or optimizers draw random numbers of their own; schedules: network -> factor of
-    its learning rate, as a function of the steps that it has taken, for those that have one; clippings:
-    network -> what becomes of one seed's gradients, likewise.
+    engine: sequential or vmap; execution: eager, compiled or cuda_graph; ema: decay per step of the averaged
+    generator, None for no average; max_concurrent_seeds: how many seeds fit into memory at once, None for
+    all; draws: whether networks, losses or optimizers draw random numbers of their own; schedules: network ->
+    factor of its learning rate, as a function of the steps that it has taken, for those that have one;
+    clippings: network -> what becomes of one seed's gradients, likewise.
     """
 
     template: GAN
@@ -63,7 +64,8 @@ class SeedGroup(ABC):
     """The n seeds of one group: their networks, optimizers and averaged generators.
 
     Batches, scalars and samples have a leading dimension n, ordered as ``seeds``.
-    params, buffers: of the GAN, by name; average: of the averaged generator, by the generator's own names.
+    params, buffers: of the GAN, by name; params_of: of one network, by the same names; average: of the
+    averaged generator, by the generator's own names.
     """
 
     stacked: ClassVar[bool]
@@ -80,12 +82,12 @@ class SeedGroup(ABC):
             averages = [state.generator for state in states]
             self.average = {name: self._join([a[name] for a in averages]) for name in averages[0]}
         self._trainable = [name for name, _ in self.gan.generator.named_parameters(remove_duplicate=False)]
-        self._params_of = split_by_network(self.params)
+        self.params_of = split_by_network(self.params)
         self.optimizers: dict[str, Optimizer] = {
             player: build_optimizer(
                 config.optimizers[player],
                 player,
-                self._params_of[player],
+                self.params_of[player],
                 states,
                 stacked=self.stacked,
                 capturable=config.execution == "cuda_graph",
@@ -106,18 +108,32 @@ class SeedGroup(ABC):
 
     def update(self, player: str, batch: Batch) -> Scalars:
         """Take one optimizer step of ``player`` for every seed, and move the average; scalars are (n,)."""
+        gradients, scalars = self.gradients(player, batch)
+        self.descend(player, gradients)
+        return scalars
+
+    def gradients(self, player: str, batch: Batch) -> tuple[Gradients, Scalars]:
+        """Compute the gradients of ``player``'s parameters, and scalars (n,); its buffers move.
+
+        Asking for these gradients only spares the other network's weight gradients, which a plain
+        ``backward()`` computes in the generator's step and throws away.
+        """
         with self.config.autocast():
             loss, scalars = self._loss(LOSSES[player], batch)
+        params = list(self.params_of[player].values())
+        return torch.autograd.grad(loss, params, allow_unused=True), scalars
+
+    def descend(self, player: str, gradients: Gradients) -> None:
+        """Take one optimizer step down these gradients, and move the average."""
         clip = self._of_each(self.config.clippings[player]) if player in self.config.clippings else None
-        optimizer_step(loss, self._params_of[player].values(), self.optimizers[player], clip)
+        optimizer_step(gradients, self.params_of[player].values(), self.optimizers[player], clip)
         if player == "generator" and self.config.ema is not None:
             self._update_average(self.config.ema)
-        return scalars
 
     @torch.no_grad()
     def _update_average(self, decay: float) -> None:
         """Move the average towards the parameters; buffers such as running statistics are copied."""
-        current = generator_state(self._networks())
+        current = generator_state(self.networks())
         names = self._trainable
         torch._foreach_lerp_([self.average[n] for n in names], [current[n] for n in names], 1 - decay)
         for name in self.average.keys() - set(names):
@@ -126,11 +142,11 @@ class SeedGroup(ABC):
     def states(self) -> list[TrainState]:
         """Copy the state of every seed, on the training device."""
         # One copy for all seeds, who then get their slices of it.
-        networks, average = clone_state(self._networks()), clone_state(self.average)
+        networks, average = clone_state(self.networks()), clone_state(self.average)
         remembered = {
             name: values
             for player in PLAYERS
-            for name, values in param_state(self.optimizers[player], self._params_of[player]).items()
+            for name, values in param_state(self.optimizers[player], self.params_of[player]).items()
         }
         beside = {player: settings(optimizer) for player, optimizer in self.optimizers.items()}
         return [
@@ -149,11 +165,11 @@ class SeedGroup(ABC):
 
     def state(self, index: int) -> dict[str, Tensor]:
         """State dict of one seed's GAN, not copied."""
-        return {name: self._slice(tensor.detach(), index) for name, tensor in self._networks().items()}
+        return {name: self._slice(tensor.detach(), index) for name, tensor in self.networks().items()}
 
     def sampled_generator(self, index: int) -> dict[str, Tensor]:
         """State dict of the generator that one seed's samples come from, not copied."""
-        sampled = self.average or generator_state(self._networks())
+        sampled = self.average or generator_state(self.networks())
         return {name: self._slice(tensor.detach(), index) for name, tensor in sampled.items()}
 
     def parameters_and_grads(self, index: int) -> dict[str, tuple[Tensor, Tensor | None]]:
@@ -184,7 +200,7 @@ class SeedGroup(ABC):
         """Copy state dicts of the seeds' GANs to the device; return parameters and buffers."""
 
     @abstractmethod
-    def _networks(self) -> dict[str, Tensor]:
+    def networks(self) -> dict[str, Tensor]:
         """State dict of the GAN, of all seeds, not copied."""
 
     @abstractmethod

@@ -7,20 +7,38 @@ captured because everything random in it is in its batch, and because it reads n
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gan_lab.gan.steps import Batch, Scalars
+from gan_lab.training.engines.base import SeedGroup
+from gan_lab.training.engines.execution import Step
 from gan_lab.utils.errors import summarize_exception
 
 _log = logging.getLogger(__name__)
 
-Step = Callable[[Batch], Scalars]
-
 # Steps before one is captured: libraries choose their kernels meanwhile, and optimizers make their state.
 WARMUP_STEPS = 3
+
+
+class CudaGraphs:
+    """The `Execution` of captured steps, each of which is captured at one of its first calls."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._capture: Capture = CudaCapture(device)
+
+    @property
+    def name(self) -> str:
+        return "eager" if self._capture.failed else "cuda_graph"
+
+    def step(self, group: SeedGroup, player: str) -> Step:
+        return CudaGraphStep(partial(group.update, player), self._capture)
+
+    def prepare(self, step: Step, batch: Batch) -> None:
+        pass
 
 
 class Graph(Protocol):

@@ -1,9 +1,9 @@
 """An engine trains all seeds of a run, one group of seeds after the other."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,9 @@ from torch.optim import Optimizer
 
 from gan_lab.gan.steps import PLAYERS, Batch, Scalars
 from gan_lab.training.engines.base import EngineConfig, SeedGroup
-from gan_lab.training.engines.cuda_graph import CudaCapture, CudaGraphStep, Step
+from gan_lab.training.engines.compiled import Compiled
+from gan_lab.training.engines.cuda_graph import CudaGraphs
+from gan_lab.training.engines.execution import Eager, Execution, Step
 from gan_lab.training.engines.single import SingleSeed
 from gan_lab.training.engines.state import TrainState
 from gan_lab.training.engines.vmapped import VmappedSeeds
@@ -20,18 +22,18 @@ from gan_lab.utils.seeding import seeded
 _log = logging.getLogger(__name__)
 
 GROUPS: dict[str, type[SeedGroup]] = {"sequential": SingleSeed, "vmap": VmappedSeeds}
-# What all steps of an engine share -> how one of them is called.
-EXECUTIONS: dict[str, Callable[[torch.device], Callable[[Step], Step]]] = {
-    "eager": lambda device: lambda step: step,
-    "cuda_graph": lambda device: partial(CudaGraphStep, capture=CudaCapture(device)),
+EXECUTIONS: dict[str, Callable[[torch.device], Execution]] = {
+    "eager": Eager,
+    "compiled": Compiled,
+    "cuda_graph": CudaGraphs,
 }
 
 
 class Engine:
     """All S seeds of a run in training; batches, scalars and samples have a leading dimension S.
 
-    Groups hold the states of their seeds and know how to update them; ``config.execution`` decides how such
-    an update is called. Weights and optimizer states of all seeds are always in memory; what a forward pass
+    Groups hold the states of their seeds and know how to update them; the execution decides how such an
+    update is called. Weights and optimizer states of all seeds are always in memory; what a forward pass
     keeps for the backward pass, by far the largest part with images, is there for one group at a time.
     """
 
@@ -41,10 +43,23 @@ class Engine:
         starts = range(0, len(states), self.group_size)
         make = GROUPS[config.engine]
         self.groups = [make(config, states[k : k + self.group_size]) for k in starts]
-        executed = EXECUTIONS[config.execution](config.device)
-        self.steps: dict[str, list[Step]] = {
-            player: [executed(partial(group.update, player)) for group in self.groups] for player in PLAYERS
-        }
+        self.execution = EXECUTIONS[config.execution](config.device)
+        self.steps = self._make_steps()
+
+    def _make_steps(self) -> dict[str, list[Step]]:
+        return {player: [self.execution.step(group, player) for group in self.groups] for player in PLAYERS}
+
+    def prepare(self, batches: Mapping[str, Batch]) -> None:
+        """Compile, before the first step, what will be called with batches like these, one per network.
+
+        No state changes. If a step cannot be compiled, all are eager, and the log says why.
+        """
+        for player, batch in batches.items():
+            for step, part in zip(self.steps[player], self._split(batch), strict=True):
+                self.execution.prepare(step, part)
+        if self.execution.name != self.config.execution:
+            self.execution = EXECUTIONS[self.execution.name](self.config.device)
+            self.steps = self._make_steps()
 
     def discriminator_step(self, batch: Batch, turn: int) -> Scalars:
         """One optimizer step of every seed's discriminator; scalars are (S,)."""
@@ -60,15 +75,18 @@ class Engine:
         turn: how many steps this player has taken before. What its networks draw depends on seed, player and
         turn alone.
         """
-        parts = zip(*(torch.split(part, self.group_size) for part in batch), strict=True)
         scalars = []
-        for group, step, part in zip(self.groups, self.steps[player], parts, strict=True):
+        for group, step, part in zip(self.groups, self.steps[player], self._split(batch), strict=True):
             rates = group.set_learning_rate(player, turn)
             with self._stream(group, f"turn/{player}", turn):
-                scalars.append(step(Batch(*part)) | rates)
+                scalars.append(step(part) | rates)
         if len(scalars) == 1:
             return scalars[0]
         return {name: torch.cat([values[name] for values in scalars]) for name in scalars[0]}
+
+    def _split(self, batch: Batch) -> list[Batch]:
+        """Split a batch of all seeds into one per group."""
+        return [Batch(*p) for p in zip(*(torch.split(t, self.group_size) for t in batch), strict=True)]
 
     def generate(self, latent: Tensor, purpose: str = "samples", block: int = 0) -> Tensor:
         """(S, N, L) -> (S, N, *shape) float32, in evaluation mode, averaged if an average is kept.
@@ -93,7 +111,7 @@ class Engine:
 
     def select(self, states: Sequence[TrainState]) -> "Engine":
         """Make an engine of the same kind that trains these states only."""
-        return Engine(self.config, states)
+        return Engine(replace(self.config, execution=self.execution.name), states)
 
     def all_finite(self) -> list[bool]:
         """Whether all numbers in each seed's networks are finite; waits for the device once."""
@@ -120,7 +138,7 @@ class Engine:
     @property
     def description(self) -> str:
         """For people: how the seeds are trained."""
-        words = f"{self.config.engine}, {self.config.execution}"
+        words = f"{self.config.engine}, {self.execution.name}"
         if self.config.engine == "vmap" and len(self.groups) > 1:
             words += f", {len(self.groups)} groups of at most {self.group_size} seeds"
         return words

@@ -10,6 +10,7 @@ from gan_lab.training.engines.optimizer_state import load_param_state, load_sett
 from gan_lab.training.engines.state import TrainState
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
+Gradients = Sequence[Tensor | None]  # of parameters; None for one on which the loss does not depend
 Clipping = Callable[[Sequence[Tensor]], Sequence[Tensor]]  # gradients -> what the optimizer gets
 Schedule = Callable[[int], float]  # step -> factor of the learning rate
 BASE_RATE = "initial_lr"  # of a group of parameters: its rate at factor 1, by torch's name
@@ -61,16 +62,13 @@ def set_learning_rate(optimizer: Optimizer, factor: float) -> float:
 
 
 def optimizer_step(
-    loss: Tensor, params: Iterable[Tensor], optimizer: Optimizer, clip: Clipping | None = None
+    gradients: Gradients, params: Iterable[Tensor], optimizer: Optimizer, clip: Clipping | None = None
 ) -> None:
-    """Take one optimizer step down the gradient of ``loss`` in ``params``, and in nothing else.
+    """Take one optimizer step down these gradients of ``params``.
 
     clip: what becomes of the gradients of those that have one.
-    Asking for these gradients only spares the other network's weight gradients, which a plain ``backward()``
-    computes in the generator's step and throws away.
     """
     params = list(params)
-    gradients: Sequence[Tensor | None] = torch.autograd.grad(loss, params, allow_unused=True)
     if clip is not None:
         present = {k: gradient for k, gradient in enumerate(gradients) if gradient is not None}
         clipped = dict(zip(present, clip(list(present.values())), strict=True))

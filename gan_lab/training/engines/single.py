@@ -26,7 +26,7 @@ class SingleSeed(SeedGroup):
 
     @torch.no_grad()
     def all_finite(self) -> Tensor:
-        floats = [tensor for tensor in self._networks().values() if tensor.is_floating_point()]
+        floats = [tensor for tensor in self.networks().values() if tensor.is_floating_point()]
         return get_total_norm(floats, math.inf).isfinite()[None]
 
     def _loss(self, loss_fn: LossFn, batch: Batch) -> tuple[Tensor, Scalars]:
@@ -44,7 +44,7 @@ class SingleSeed(SeedGroup):
             self.gan.to(memory_format=torch.channels_last)
         return dict(self.gan.named_parameters()), dict(self.gan.named_buffers())
 
-    def _networks(self) -> dict[str, Tensor]:
+    def networks(self) -> dict[str, Tensor]:
         return dict(self.gan.state_dict())
 
     def _join(self, tensors: Sequence[Tensor]) -> Tensor:

@@ -19,7 +19,7 @@ class VmappedSeeds(SeedGroup):
 
     def generate(self, latent: Tensor) -> Tensor:
         # Buffers also for those that are not persistent, and so in no state dict.
-        state = generator_state(self.buffers) | (self.average or generator_state(self._networks()))
+        state = generator_state(self.buffers) | (self.average or generator_state(self.networks()))
         with evaluating(self.gan.generator) as generator:
 
             def generate_one(state: dict[str, Tensor], z: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ class VmappedSeeds(SeedGroup):
     @torch.no_grad()
     def all_finite(self) -> Tensor:
         n = len(self.seeds)
-        finite = [t.isfinite().reshape(n, -1).all(dim=1) for t in self._networks().values()]
+        finite = [t.isfinite().reshape(n, -1).all(dim=1) for t in self.networks().values()]
         return torch.stack(finite).all(dim=0)
 
     def _loss(self, loss_fn: LossFn, batch: Batch) -> tuple[Tensor, Scalars]:
@@ -67,7 +67,7 @@ class VmappedSeeds(SeedGroup):
         }
         return params, {name: joined(name, buffer) for name, buffer in self.gan.named_buffers()}
 
-    def _networks(self) -> dict[str, Tensor]:
+    def networks(self) -> dict[str, Tensor]:
         tensors = self.params | self.buffers
         return {name: tensors[first] for name, first in self._first_names.items()}
 

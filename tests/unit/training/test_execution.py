@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gan_lab.gan.steps import GAN
-from gan_lab.training.engines import Engine, choose_engine, choose_execution
-from gan_lab.training.engines import engine as engines
+from gan_lab.training.engines import Engine, choose_engine, choose_execution, cuda_graph
 from gan_lab.training.engines.cuda_graph import WARMUP_STEPS, CudaCapture, CudaGraphStep
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, composed, take_steps, untrained
@@ -180,7 +179,7 @@ def test_steps_are_warmed_up_and_captured_on_one_stream_with_one_pool(
 
 @pytest.mark.parametrize("engine", ["vmap", "sequential"])
 def test_graphs_get_optimizers_that_can_be_captured(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "CudaCapture", Repeating)
+    monkeypatch.setattr(cuda_graph, "CudaCapture", Repeating)
     made = assembled(*TINY_POINTS, "seeds=2", f"engine={engine}").engine
     captured = Engine(replace(made.config, execution="cuda_graph"), made.states())
     assert all(isinstance(step, CudaGraphStep) for steps in captured.steps.values() for step in steps)

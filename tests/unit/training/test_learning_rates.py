@@ -10,8 +10,7 @@ from torch.testing import assert_close
 
 from gan_lab.gan.steps import LOSSES, Batch
 from gan_lab.training.build import Experiment
-from gan_lab.training.engines import Engine
-from gan_lab.training.engines import engine as engines
+from gan_lab.training.engines import Engine, cuda_graph
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, composed, take_steps
 from tests.unit.training.test_execution import Repeating
@@ -99,7 +98,7 @@ def test_states_that_are_taken_up_again_have_the_rate_of_their_step(engine: str)
 
 @pytest.mark.parametrize("engine", ["vmap", "sequential"])
 def test_a_captured_step_reads_its_rate_from_a_tensor(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "CudaCapture", Repeating)
+    monkeypatch.setattr(cuda_graph, "CudaCapture", Repeating)
     # Neither fused nor capturable: such optimizers refuse a CPU.
     words = (*TINY_POINTS, *BOTH, "seeds=2", "optimizer=sgd", f"engine={engine}")
     ours, theirs = assembled(*words), assembled(*words)
