@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ def test_auto_takes_the_fastest_engine_and_keeps_it(
 def test_auto_executes_eagerly_and_keeps_what_is_recorded_where_it_works() -> None:
     assert choose_execution("auto", CPU) == choose_execution("auto", CUDA) == "eager"
     assert choose_execution("auto", CUDA, "cuda_graph") == "cuda_graph"
+    assert choose_execution("auto", CPU, "compiled") == "compiled"
     assert choose_execution("auto", CPU, "cuda_graph") == "eager"
     assert choose_execution("eager", CUDA, "cuda_graph") == "eager"
     assert choose_execution("cuda_graph", CUDA, "eager") == "cuda_graph"
@@ -133,6 +135,21 @@ def test_a_step_that_cannot_be_captured_is_eager_and_gives_the_same_numbers(
     assert [record.getMessage() for record in caplog.records] == [
         "execution=cuda_graph: a step cannot be captured, so it is eager: operation not permitted"
     ]
+
+
+def test_an_engine_whose_capture_has_failed_says_that_it_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = partial(Repeating, error=(1, RuntimeError("operation not permitted")))
+    monkeypatch.setattr(cuda_graph, "CudaCapture", failing)
+    experiment = assembled(*TINY_POINTS, "seeds=2", "optimizer=sgd")
+    config = replace(experiment.engine.config, execution="cuda_graph")
+    experiment.engine = Engine(config, experiment.engine.states())
+    take_steps(experiment, WARMUP_STEPS)
+    assert experiment.execution == "cuda_graph"
+    take_steps(experiment, 1)
+    assert experiment.execution == "eager"
+    assert experiment.engine.description == "vmap, eager"
+    # Seeds that are left over are not captured again.
+    assert experiment.engine.select(experiment.engine.states()[:1]).config.execution == "eager"
 
 
 def test_steps_are_warmed_up_and_captured_on_one_stream_with_one_pool(
