@@ -235,11 +235,11 @@ def test_deterministic_algorithms_are_asked_for_and_are_no_other_run(
 
     monkeypatch.setattr(torch, "use_deterministic_algorithms", use)
     first = train([*TINY_POINTS, *FEW])
-    assert set(asked) == {False}
+    assert asked == []  # they are off already, and saying so would import the compiler
     bits = (first.folder / "seed_0/generator.safetensors").read_bytes()
     asked.clear()
     again = train([*TINY_POINTS, *FEW, "deterministic=true", "rerun=true"])
-    assert (asked[0], asked[-1], torch.are_deterministic_algorithms_enabled()) == (True, False, False)
+    assert (asked, torch.are_deterministic_algorithms_enabled()) == ([True, False], False)
     assert again.folder == first.folder
     assert (again.folder / "seed_0/generator.safetensors").read_bytes() == bits
 
