@@ -11,12 +11,13 @@ from cost import activations, machine, overhead, own, startup
 from data import DISK_BYTES, data
 from loops import Line
 from reports import report
-from speed import one_run, seeds, sweep
+from speed import compiled, one_run, seeds, sweep
 
 # name -> function of a device and of whether to be quick, which yields lines
 ROWS: dict[str, Callable[[torch.device, bool], Iterator[Line]]] = {
     "one_run": one_run,
     "seeds": seeds,
+    "compiled": compiled,
     "sweep": sweep,
     "overhead": overhead,
     "own": own,

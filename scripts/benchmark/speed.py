@@ -76,6 +76,38 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
             yield line
 
 
+def compiled(device: torch.device, quick: bool) -> Iterator[Line]:
+    """Compiled and eager steps against the textbook loop, and the seconds until compiled ones are ready."""
+    kinds = {
+        "ring mlp, 8 seeds": (("dataset=ring", "model=mlp", "seeds=8"), 60),
+        "ring mlp, 32 seeds": (("dataset=ring", "model=mlp", "seeds=32"), 30),
+        "dcgan 16x16": (dcgan(16, 32), 30),
+        "dcgan 32x32": (dcgan(32, 64), 5),
+    }
+    for kind, (overrides, steps) in list(kinds.items())[: 1 if quick else None]:
+        eager = build(device, *overrides, "execution=eager")
+        begun = time.perf_counter()
+        ready = build(device, *overrides, "execution=compiled")
+        seconds, textbook = time.perf_counter() - begun, textbook_loop(eager)
+        calls = {
+            "compiled": GanLabLoop(ready).run,
+            "eager": GanLabLoop(eager).run,
+            "textbook": textbook.run,
+        }
+        timings = interleaved(calls, steps=steps, rounds=3 if quick else 7, device=device)
+        textbook.close()
+        count = len(engine_of(ready).seeds)
+        yield {
+            "what": f"{kind} ({engine_of(ready).description})",
+            "s until ready": seconds,
+            **{f"{name} ms": 1e3 * timing.median / steps for name, timing in timings.items()},
+            **{
+                f"{name} ratio": count * timings["textbook"].median / timings[name].median
+                for name in ("compiled", "eager")
+            },
+        }
+
+
 def _three_steps(overrides: tuple[str, ...]) -> None:
     GanLabLoop(build(torch.device("cpu"), *overrides)).run(3)
 
