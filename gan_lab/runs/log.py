@@ -1,7 +1,6 @@
 """``train.log``: what gan-lab logs while it trains a run. Imports no torch."""
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,9 +27,7 @@ def run_log(path: Path) -> Iterator[None]:
     logger = logging.getLogger("gan_lab")
     # Where nobody has set up logging, warnings go to stderr; a handler of ours would stop that.
     others = [] if logging.getLogger().handlers or logging.lastResort is None else [logging.lastResort]
-    level, hook = logger.level, threading.excepthook
-    # TensorBoard's thread hands its error on to whoever writes next, and would print it besides.
-    threading.excepthook = lambda error: logger.info("in a thread: %s", error.exc_value)
+    level = logger.level
     logger.setLevel(logging.INFO)
     for one in (handler, *others):
         logger.addHandler(one)
@@ -38,7 +35,6 @@ def run_log(path: Path) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-        threading.excepthook = hook
         for one in (handler, *others):
             logger.removeHandler(one)
         handler.close()

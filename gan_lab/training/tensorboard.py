@@ -12,15 +12,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from gan_lab.runs.samples import has_real, write_real, write_samples
 from gan_lab.runs.stats import StatsWriter
 from gan_lab.runs.tags import is_of_layer, tag_of
+from gan_lab.training.event_writer import EVENTS, EventWriter
 from gan_lab.training.loggers import SeedLoggers
 from gan_lab.utils.images import encode_png
-
-_EVENTS = "events.out.tfevents."
 
 
 class SeedLog:
@@ -46,7 +44,7 @@ class SeedLog:
         self._stats = StatsWriter(folder, step or -1)
         self._line: dict[str, float | None] = {}
         _make_older(folder)
-        self._events = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        self._events = EventWriter(folder, purge_step=step + 1 if step else 0)
 
     def log_scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
         """Add a point per tag to TensorBoard and to the step's line of ``stats.jsonl`` (null if not finite).
@@ -64,6 +62,7 @@ class SeedLog:
         if self._line:
             self._stats.write(self._line)
             self.loggers.log_scalars(int(self._line["step"] or 0), self._line)
+            self._events.flush()
             self._line = {}
 
     def fsync(self) -> None:
@@ -71,7 +70,7 @@ class SeedLog:
         self.flush()
         self._stats.sync()
         self._events.flush()
-        for path in self.folder.glob(f"{_EVENTS}*"):
+        for path in self.folder.glob(f"{EVENTS}*"):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
@@ -124,12 +123,12 @@ def _make_older(folder: Path) -> None:
     TensorBoard reads the files of a folder in the order of their names, which begin with the second at which
     they were made. Where the clock has gone backwards, new events would be read before old ones.
     """
-    files = sorted(folder.glob(f"{_EVENTS}*"))
-    stamps = [(path, *path.name.removeprefix(_EVENTS).partition(".")[::2]) for path in files]
+    files = sorted(folder.glob(f"{EVENTS}*"))
+    stamps = [(path, *path.name.removeprefix(EVENTS).partition(".")[::2]) for path in files]
     second = int(time.time())
     seconds = [int(stamp) for _, stamp, _ in stamps if stamp.isdigit()]
     if max(seconds, default=0) >= second:
         # Earlier than all of them: no rename meets another file, and an interrupted one keeps the order.
         first = min(second, *seconds) - len(stamps)
         for offset, (path, _, rest) in enumerate(stamps):
-            path.rename(folder / f"{_EVENTS}{max(first, 0) + offset:010d}.{rest}")
+            path.rename(folder / f"{EVENTS}{max(first, 0) + offset:010d}.{rest}")

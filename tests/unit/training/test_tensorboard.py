@@ -1,9 +1,12 @@
 """TensorBoard's event files."""
 
+import math
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_lab.runs.stats import read_stats
@@ -21,6 +24,36 @@ def test_no_event_file_is_lost_where_processes_have_one_number(tmp_path: Path) -
     SeedLog(tmp_path, 5).close()
     files = sorted(tmp_path.glob("events.out.tfevents.*"))
     assert [path.read_text() for path in files[:-1]] == [str(stamp) for stamp in stamps]
+
+
+def test_an_event_file_is_opened_once(tmp_path: Path) -> None:
+    opened: list[str] = []
+    sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+    log = SeedLog(tmp_path, 0)
+    for step in range(50):
+        log.log_scalars(step, {"loss/generator": 0.5 * step, "loss/discriminator": math.nan})
+        log.flush()
+    log.log_samples(49, torch.zeros(3, 4, 4, dtype=torch.uint8))
+    assert len([path for path in opened if "tfevents" in path]) == 1
+    # A live TensorBoard sees every logged step, before the file is closed.
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (tag,) = (tag for tag in events.Tags()["scalars"] if tag.endswith("generator"))
+    assert [(point.step, point.value) for point in events.Scalars(tag)] == [(k, 0.5 * k) for k in range(50)]
+    log.close()
+
+
+def test_what_came_after_a_checkpoint_is_hidden_once_it_has_been_done_again(tmp_path: Path) -> None:
+    for begun, value in ((0, 1.0), (3, 2.0)):
+        log = SeedLog(tmp_path, begun)
+        for step in range(begun + 1, 7):
+            log.log_scalars(step, {"loss/generator": value})
+        log.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (tag,) = events.Tags()["scalars"]
+    points = [(point.step, point.value) for point in events.Scalars(tag)]
+    assert points == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 2.0), (6, 2.0)]
 
 
 @pytest.mark.parametrize(("layers", "shown"), [(None, 2), (True, 3)])
