@@ -102,6 +102,7 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
 # Hydra's launchers and sweepers that are packages of their own -> the extra of gan-lab that installs them.
 _EXTRAS = {
     "launcher/joblib": "joblib",
+    "launcher/joblib_on_gpus": "joblib",
     "launcher/submitit_slurm": "slurm",
     "launcher/submitit_local": "slurm",
     "launcher/ray": "ray",

@@ -13,11 +13,15 @@ _CGROUP = Path("/sys/fs/cgroup")
 def available(device: torch.device | None = None) -> int | None:
     """Return the free bytes of a GPU, or of this machine, container or job; None if unknown.
 
-    Free on a GPU is also what PyTorch has kept of it and does not use: an earlier run's, say.
+    Free on a GPU is also what PyTorch has kept of it and does not use: an earlier run's, say. A process that
+    shares a GPU has its part of it.
     """
     if device is not None and device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0] + kept)
+        allocated = torch.cuda.memory_allocated(device)
+        kept = torch.cuda.memory_reserved(device) - allocated
+        free, total = torch.cuda.mem_get_info(device)
+        part = torch.cuda.get_per_process_memory_fraction(device) * total - allocated
+        return int(min(free + kept, part))
     limits = [n for n in (_of_the_machine(), _of_the_cgroup()) if n is not None]
     return min(limits, default=None)
 

@@ -19,10 +19,12 @@ from hydra.core.utils import JobReturn
 from omegaconf import OmegaConf
 
 
-def _count_gpus() -> int:
+def _count_gpus(runs_per_gpu: Any = 1) -> int:
+    """Return how many runs all GPUs take, so many on each."""
     from gan_lab.sweeps.gpus import count_gpus
+    from gan_lab.utils.checks import check_int
 
-    return count_gpus()
+    return check_int("hydra.launcher.runs_per_gpu", runs_per_gpu) * count_gpus()
 
 
 OmegaConf.register_new_resolver("gan_lab_gpus", _count_gpus, replace=True)
@@ -127,6 +129,17 @@ class WorkerLauncher(BasicLauncher):
 # Each launcher needs an extra, and any of them may be missing.
 with suppress(ImportError):
     from hydra_plugins.hydra_joblib_launcher import joblib_launcher
+    from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
+
+    @dataclass
+    class OneGpuLauncherConf(JobLibLauncherConf):  # type: ignore[misc]
+        """runs_per_gpu: how many runs share a GPU."""
+
+        runs_per_gpu: int = 1
+
+    ConfigStore.instance().store(
+        group="hydra/launcher", name="joblib_on_gpus", node=OneGpuLauncherConf, provider="gan-lab"
+    )
 
     class StoppableJoblibLauncher(joblib_launcher.JoblibLauncher):  # type: ignore[misc]
         """One run per process, ``n_jobs`` at a time; runs that are asked to stop save their state first."""
@@ -146,13 +159,17 @@ with suppress(ImportError):
             return returns
 
     class OneGpuLauncher(StoppableJoblibLauncher):
-        """One run per process, and a GPU of its own for each process."""
+        """One run per process, and a GPU for each process: one of its own, or one that a few share."""
+
+        def __init__(self, runs_per_gpu: int = 1, **joblib: Any) -> None:
+            super().__init__(**joblib)
+            self.runs_per_gpu = runs_per_gpu
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
             from gan_lab.sweeps.gpus import OneGpuTask
 
             task_function = self.task_function
-            self.task_function = OneGpuTask(task_function)
+            self.task_function = OneGpuTask(task_function, self.runs_per_gpu)
             try:
                 return super().launch(job_overrides, initial_job_idx)
             finally:

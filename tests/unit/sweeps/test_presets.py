@@ -3,14 +3,23 @@
 from collections.abc import Callable
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
 
 from gan_lab.config.errors import describe_error
+from gan_lab.sweeps import gpus
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import TINY_POINTS, composed
 from tests.helpers.sweeping import FEW
 
 Cli = Callable[..., tuple[int, str, str]]
+
+
+def launcher_of(*words: str) -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+        launcher: DictConfig = compose("train", list(words), return_hydra_config=True).hydra.launcher
+        return launcher
 
 
 def test_gpus_says_where_there_are_none(run_cli: Cli) -> None:
@@ -21,11 +30,28 @@ def test_gpus_says_where_there_are_none(run_cli: Cli) -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("words", "runs"), [((), 2), (("hydra.launcher.runs_per_gpu=4",), 8)])
+def test_as_many_runs_as_all_gpus_take(
+    words: tuple[str, ...], runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "count_gpus", lambda: 2)
+    launcher = launcher_of("hydra/launcher=gpus", *words)
+    assert launcher.n_jobs == runs
+    assert launcher._target_ == "hydra_plugins.gan_lab.OneGpuLauncher"
+
+
+def test_a_gpu_takes_one_run_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "count_gpus", lambda: 2)
+    launcher = launcher_of("hydra/launcher=gpus", "hydra.launcher.runs_per_gpu=0")
+    with pytest.raises(Exception, match="runs_per_gpu must be a whole number of at least 1, got 0"):
+        _ = launcher.n_jobs
+
+
 @pytest.mark.parametrize(
     ("preset", "plugin", "extra"),
     [
         ("cores", "joblib", "joblib"),
-        ("gpus", "joblib", "joblib"),
+        ("gpus", "joblib_on_gpus", "joblib"),
         ("slurm", "submitit_slurm", "slurm"),
         ("ray_cluster", "ray", "ray"),
     ],

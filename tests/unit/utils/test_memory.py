@@ -37,7 +37,11 @@ def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1_000, 10_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 8_000)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 500)
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
     assert memory.available(torch.device("cuda", 1)) == 8_500
+    # Of a GPU that is shared by two, half is free but for what is taken of it.
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 0.5)
+    assert memory.available(torch.device("cuda", 1)) == 4_500
 
 
 def test_a_gpus_memory_is_released_where_one_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
