@@ -9,8 +9,10 @@ from typing import Any
 
 from gan_lab.report import claims, verdict
 from gan_lab.report.across import analyze_overall, analyze_tuned
+from gan_lab.report.claims import ALPHA
 from gan_lab.report.commands import fresh_seeds_commands, is_exact, origin_note, repeat_command
 from gan_lab.report.comparable import check_comparable
+from gan_lab.report.comparison.race import Look
 from gan_lab.report.completeness import missing
 from gan_lab.report.declared import (
     DeclaredMargin,
@@ -23,6 +25,8 @@ from gan_lab.report.declared import (
 from gan_lab.report.entries import Entry, StudyRun, entries, study_runs
 from gan_lab.report.glossary import glossary
 from gan_lab.report.methods import limitations, methods_table
+from gan_lab.report.race import STATISTICS as RACE_STATISTICS
+from gan_lab.report.race import account_for_looks, race_sentence, read_race
 from gan_lab.report.sentences import Sentence, sentence
 from gan_lab.report.setting import Evidence, Part, Question, analyze_setting
 from gan_lab.report.statistics_notes import statistics_notes
@@ -64,7 +68,8 @@ def analyze(
     against = reference(everyone, reference_name, notes)
     declared_margin = margin(everyone, metric, margin_text)
     asked = Question(metric, against.name, declared_margin)
-    evidence, settings = _settings(everyone, counted, asked, sorted(study.damaged), notes, progress)
+    race, looks = read_race(study, everyone, metric, notes)
+    evidence, settings = _settings(everyone, counted, asked, sorted(study.damaged), notes, progress, looks)
     overall, reason = analyze_overall(evidence, settings, asked)
     tuned = analyze_tuned(evidence, settings, metric)
     table = methods_table(counted, metric)
@@ -77,8 +82,9 @@ def analyze(
         "primary": _primary(metric),
         "reference": _reference(against),
         "margin": _margin(declared_margin),
-        "verdict": _verdict(study, settings, overall, reason, tuned, asked)
+        "verdict": _verdict(study, settings, overall, reason, tuned, asked, race)
         | _advice(counted, settings, overall, tuned, metric, study.name),
+        "race": race,
         "settings": settings,
         "overall": overall,
         "tuned": tuned,
@@ -89,7 +95,10 @@ def analyze(
         "origin": origin_note(study.runs),
         "glossary": glossary(counted, metric),
         "methods": table,
-        "statistics": statistics_notes(settings, overall, tuned, declared_margin),
+        "statistics": [
+            *statistics_notes(settings, overall, tuned, declared_margin),
+            *([RACE_STATISTICS.format(alpha=race["alpha"])] if race else []),
+        ],
         "limitations": limitations(counted, dict(table)),
     }
     finite: Report = without_infinities(report)
@@ -122,6 +131,7 @@ def _settings(
     unreadable: list[str],
     notes: list[str],
     progress: Progress,
+    looks: Mapping[str, Sequence[Look]],
 ) -> tuple[dict[str, Evidence], list[Part]]:
     """Analyze every setting, in order of its values."""
     values = {one.setting: one.values for one in everyone}
@@ -137,6 +147,7 @@ def _settings(
         progress("comparing", done, len(names))
         part = {"name": name, "values": values[name], "unreadable": unreadable, **absent[name]}
         part |= analyze_setting(evidence[name], asked, notes)
+        part = account_for_looks(part, looks.get(name, []), ALPHA)
         part["verdict"] = verdict.setting_verdict(part, asked.metric, asked.reference, asked.margin, name)
         parts.append(part)
     return evidence, parts
@@ -149,6 +160,7 @@ def _verdict(
     reason: str,
     tuned: Sequence[Part],
     asked: Question,
+    race: Part | None,
 ) -> dict[str, Any]:
     """Put the sentences together, and the facts that they rest on."""
     sentences: list[Sentence] = []
@@ -164,6 +176,8 @@ def _verdict(
         sentences += verdict.settings_summary(settings, asked.reference)
         sentences += verdict.overall_sentences(overall, reason, settings, keys.pop() if alone else "")
         sentences += [one for part in tuned for one in verdict.tuned_sentences(part, asked.metric)]
+    if race is not None:
+        sentences.append(race_sentence(race))
     main = overall if len(settings) > 1 else settings[0]
     incomplete = list(dict.fromkeys(one["name"] for part in settings for one in part["incomplete"]))
     certain = main is not None and not incomplete and not study.damaged

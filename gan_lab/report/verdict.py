@@ -33,7 +33,7 @@ HEADLINE = (
         "overall",
         "tuned",
     ),
-    *("equivalence", "divergence", "order"),
+    *("equivalence", "divergence", "order", "race"),
 )
 _MOST_SETTINGS = 6  # of one outcome, that a sentence names
 

@@ -94,6 +94,18 @@ class RaceRecord:
         return record
 
     @property
+    def seeds_used(self) -> int:
+        """Count the seeds of all rounds that are decided, of all candidates."""
+        total = 0
+        before: dict[int, int] = {}
+        for one in self.rounds:
+            if one.decided:
+                for arm in set(one.runs.values()):
+                    total += one.seeds - before.get(arm, 0)
+                    before[arm] = one.seeds
+        return total
+
+    @property
     def seconds(self) -> float:
         """Seconds of training up to the last look."""
         return max((one.seconds for one in self.rounds), default=0.0)

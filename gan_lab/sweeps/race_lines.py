@@ -67,7 +67,7 @@ def decided(record: RaceRecord) -> str:
 
 def ended(record: RaceRecord, study: Path) -> str:
     """Say why the race is over, and what it cost."""
-    used, most = seeds_used(record), len(record.arms) * record.looks[-1]
+    used, most = record.seeds_used, len(record.arms) * record.looks[-1]
     return "\n".join(
         [
             f"\nthe race is over, because {_ENDS[record.ended]}: {plural(used, 'seed')} of at most {most:,} "
@@ -77,19 +77,9 @@ def ended(record: RaceRecord, study: Path) -> str:
     )
 
 
-def seeds_used(record: RaceRecord) -> int:
-    """Count the seeds of all rounds that are decided."""
-    total, before = 0, 0
-    for one in record.rounds:
-        if one.decided:
-            total += len(set(one.runs.values())) * (one.seeds - before)
-            before = one.seeds
-    return total
-
-
 def seconds_per_seed(record: RaceRecord) -> float:
     """Compute what a seed has cost so far; 0 before the first look."""
-    used = seeds_used(record)
+    used = record.seeds_used
     return record.seconds / used if used else 0.0
 
 
