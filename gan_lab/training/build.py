@@ -47,7 +47,7 @@ class Components:
     """What a configuration names, before it is known whether it fits into memory.
 
     gan: the initialized networks of the first seed, on the CPU; gains: network -> gain of its initialization;
-    initial_weights: network -> what of it came from ``init_from``; loggers: of each seed, by name.
+    initial_weights: network -> what of it came from ``init_from``; loggers: the first seed's, by name.
     """
 
     data: Dataset
@@ -56,7 +56,7 @@ class Components:
     gains: dict[str, float]
     device: torch.device
     initial_weights: dict[str, str] = field(default_factory=dict)
-    loggers: dict[int, dict[str, Logger]] = field(default_factory=dict)
+    loggers: dict[str, Logger] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ def build_components(cfg: DictConfig, device: torch.device) -> Components:
         network = gan.get_submodule(player)
         if isinstance(network, OwnNetwork):
             _log.warning("%s: %s", player, network.summary())
-    loggers = {seed: build_loggers(cfg) for seed in range(cfg.seed, cfg.seed + cfg.seeds)}
-    return Components(data, loss, gan, gains, device, loggers=loggers)
+    return Components(data, loss, gan, gains, device, loggers=build_loggers(cfg))
 
 
 def fresh_states(cfg: DictConfig, components: Components) -> list[TrainState]:
@@ -177,6 +176,7 @@ def build_experiment(
 ) -> Experiment:
     """Put the states of all seeds that train into an engine, beside their batches and observers."""
     data, loss, device = components.data, components.loss, components.device
+    every_seed = range(cfg.seed, cfg.seed + cfg.seeds)
     engine_config = build_engine_config(cfg, components, limits or Limits(), recorded)
     engine, seeds = Engine(engine_config, states) if states else None, [state.seed for state in states]
     del states  # the engine has copied them, and what observers hold is large
@@ -202,7 +202,7 @@ def build_experiment(
         build_evaluator(cfg, data) if cfg.metrics.every else None,
         *_build_diagnostics(cfg, engine_config, data),
         limits.max_probed_seeds if limits is not None else None,
-        components.loggers,
+        {seed: build_loggers(cfg) if seed > cfg.seed else components.loggers for seed in every_seed},
     )
 
 
