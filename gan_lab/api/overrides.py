@@ -19,7 +19,7 @@ def check_words(overrides: Sequence[str]) -> list[str]:
         )
     words = list(overrides)
     for word in words:
-        if not isinstance(word, str) or "=" not in word.lstrip("~"):
+        if not isinstance(word, str) or ("=" not in word and not word.startswith("~")):
             raise ConfigurationError(f"an override must be a string such as 'activation=elu', got {word!r}")
         if word.startswith("hydra/"):
             raise ConfigurationError(f"{truncate(word)} is for the command line: gan-lab train -m {word} ...")

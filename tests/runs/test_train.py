@@ -324,7 +324,10 @@ def test_an_activation_that_returns_nan_diverges(target: str, tmp_path: Path) ->
         (["study=../escape"], "study must be a name"),
         (["engine=warp"], "engine must be one of auto, sequential, vmap, got 'warp'"),
         (["engine=side_by_side"], "engine must be one of auto, sequential, vmap, got 'side_by_side'"),
-        (["execution=captured"], "execution must be one of auto, eager, cuda_graph, got 'captured'"),
+        (
+            ["execution=captured"],
+            "execution must be one of auto, eager, compiled, cuda_graph, got 'captured'",
+        ),
         (["+activation._target_=torch.nn.Nothing"], "activation"),
     ],
 )
