@@ -187,7 +187,10 @@ _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Could not load '(?P<path>[^']+)'", lambda match: f"there is no {match['path']!r} to choose from"),
     (
         r"Config group override must be a string",
-        lambda _: "a group takes the name of an entry, not null or a number (quotation marks make a name)",
+        lambda _: (
+            "a group takes the name of an entry, not null or a number (quotation marks make a name): "
+            "leave the word out for its default"
+        ),
     ),
     (
         r"(?P<why>[^\n]+)\n\s+in \"(?P<file>[^\"]+)\",? (line|position) (?P<line>\d+)[^\n]*\s*$",

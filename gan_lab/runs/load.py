@@ -155,6 +155,7 @@ class TrainedRun:
     def _latent(self, number: int, noise: int) -> Tensor:
         size = OmegaConf.select(self.cfg, "model.latent_size")
         size = check_int(f"{self.folder / CONFIG}: model.latent_size", size)
+        check_int("number", number)
         require_memory(8 * number * (size + prod(self.shape)), f"{number} samples")
         return torch.randn(number, size, generator=stream(noise, "sampling"))
 

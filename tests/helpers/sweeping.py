@@ -64,16 +64,17 @@ class ELU(nn.ELU):
 
 
 def weights(study: str, folder: Path = Path()) -> dict[str, bytes]:
-    """Folder's name -> what its generator's file holds."""
+    """Digits of a run's identity, with which its folder's name ends -> what its generator's file holds."""
     found = folder.glob(f"outputs/{study}/*/seed_0/generator.safetensors")
-    return {path.parents[1].name: path.read_bytes() for path in found}
+    return {path.parents[1].name.rpartition("-")[2]: path.read_bytes() for path in found}
 
 
 def outcomes(out: str) -> dict[str, str]:
     """activation -> what the table at the end says of it."""
     lines = out[out.rindex("\nrun ") :].splitlines()[2:]
     rows = [re.split(r"\s{2,}", line) for line in lines[: lines.index("")]]
-    return {row[0].partition(",")[0].removeprefix("activation="): row[1] for row in rows}
+    names = [re.fullmatch(r"activation=(\w+)(,.*)?-[0-9a-f]{8}", row[0]) for row in rows]
+    return {name[1]: row[1] for name, row in zip(names, rows, strict=True) if name}
 
 
 def statuses(study: str) -> list[Status]:

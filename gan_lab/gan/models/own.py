@@ -50,8 +50,8 @@ class OwnNetwork(nn.Module, ABC):
         example: Tensor,
         *,
         output: int | str | None = None,
-        keep: Sequence[str] | None = None,
-        swap: Sequence[str] | None = None,
+        keep: str | Sequence[str] | None = None,
+        swap: str | Sequence[str] | None = None,
         forward: Mapping[str, Any] | None = None,
         at: Mapping[str, Any] | None = None,
     ) -> None:
@@ -73,7 +73,12 @@ class OwnNetwork(nn.Module, ABC):
         untie(network)
         detach_computed(network)
         frozen_to_buffers(network)
-        self._list_calls(example, list(keep or ()), list(swap or ()))
+        self._list_calls(example, _names(keep), _names(swap))
+        if at and self._as_written:
+            raise ConfigurationError(
+                f"{self.key}.at puts activations in places of their own, and activation=as_written leaves "
+                "all as they are: choose another activation, or leave at out"
+            )
         visible = in_place_is_visible(network, self.calls, example, self._run)
         if not is_bit_equal(network, self.calls, example, self._run, in_place=visible):
             raise ConfigurationError(
@@ -190,11 +195,12 @@ class OwnNetwork(nn.Module, ABC):
 
     def _maker(self, activation: Activation, at: dict[str, Any]) -> Callable[[Call], nn.Module]:
         own = dict(_flatten(at))
+        swapped = [call for call in self.calls if call.action == "swap"]
         for name in own:
-            if not any(is_named(call, [name]) and call.action == "swap" for call in self.calls):
+            if not any(is_named(call, [name]) for call in swapped):
                 raise ConfigurationError(
                     f"{self.key}.at names {name}, where nothing is swapped; "
-                    f"there are {join_names(self.calls)}"
+                    f"swapped are {join_names(swapped) or 'none'}"
                 )
 
         def make(call: Call) -> nn.Module:
@@ -313,9 +319,14 @@ class OwnDiscriminator(OwnNetwork):
 
     def _check_result(self, result: Tensor, rows: int) -> None:
         if result.numel() != rows // self.packing:
+            each = (
+                "per sample"
+                if self.packing == 1
+                else f"for {self.packing} samples, as model.discriminator.packing={self.packing} says"
+            )
             raise ConfigurationError(
-                f"{self.name} makes {tuple(result.shape)} of {rows} samples, and must make one number per "
-                "sample, or per model.discriminator.packing samples (model.discriminator.output picks a part)"
+                f"{self.name} makes {tuple(result.shape)} of {rows} samples, and must make one number {each} "
+                "(model.discriminator.output picks a part)"
             )
 
 
@@ -328,6 +339,10 @@ def _further_arguments(network: nn.Module, key: str) -> str:
     """Name what a network's forward takes beside its input, which ``forward`` gives it."""
     names = list(signature(network.forward).parameters)[1:]
     return f", or of its forward ({key}.forward: {', '.join(names)})" if names else ""
+
+
+def _names(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else list(given or ())
 
 
 def _plain(activation: Activation) -> bool:

@@ -142,8 +142,9 @@ def test_weights_keep_their_authors_names() -> None:
 
 
 def test_keys_keep_swap_and_place() -> None:
-    kept = own(nets.Functional, nn.ELU, keep=["leaky_relu"])
-    assert list(kept.sites()) == ["relu"]
+    for keep in (["leaky_relu"], "leaky_relu"):
+        kept = own(nets.Functional, nn.ELU, keep=keep)
+        assert list(kept.sites()) == ["relu"]
     forced = own(nets.Gates, nn.ELU, swap=["sigmoid"])
     assert list(forced.sites()) == ["sigmoid", "relu"]
     mixed = own(nets.DefaultArgument, nn.ELU, at={"block2": nn.Tanh})
@@ -168,12 +169,29 @@ def test_keys_keep_swap_and_place() -> None:
         ),
         (nets.Functional, {"keep": ["blok"]}, r"keep names blok, .*there are relu, leaky_relu"),
         (nets.Functional, {"at": {"blok": nn.ELU}}, r"at names blok"),
+        (
+            nets.Functional,
+            {"keep": ["relu"], "at": {"relu": nn.ELU}},
+            r"at names relu, where nothing is swapped; swapped are leaky_relu$",
+        ),
         (nets.Latent, {}, r"Latent cannot take inputs of shape \(2,\) \(dataset.size"),
     ],
 )
 def test_what_cannot_be_swapped_is_refused(network: Any, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         own(network, nn.ELU, **options)
+
+
+def test_places_of_their_own_need_another_activation_than_as_written() -> None:
+    with pytest.raises(ConfigurationError, match="activation=as_written leaves all as they are"):
+        own(nets.Functional, at={"relu": nn.ELU})
+
+
+def test_a_packing_that_the_network_does_not_have_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"one number for 2 samples, as model.discriminator.packing=2"
+    ):
+        own(nets.Functional, nn.ELU, packing=2)
 
 
 def test_a_network_that_is_none() -> None:
