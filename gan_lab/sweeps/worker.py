@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from gan_lab.sweeps.workers import STOP, StoppableTask
 from gan_lab.utils.errors import RunFailedError, summarize_exception
+from gan_lab.utils.signals import RunInterrupted
 from gan_lab.utils.terminal import safe_terminal
 from gan_lab.utils.text import format_duration
 
@@ -186,14 +187,18 @@ def _serve(connection: Connection) -> None:
     while True:
         try:
             job = pickle.loads(connection.recv_bytes())
-        except EOFError:
+        except (EOFError, ConnectionError, RunInterrupted):  # there is no more, or nobody who wants it
             return
         with safe_terminal():  # it has the launching process's stdout, and not what guards it
             outcome = _run(job)
         try:
-            connection.send_bytes(cloudpickle.dumps(outcome))
+            answer = cloudpickle.dumps(outcome)
         except Exception:  # an error that cannot be pickled
-            connection.send_bytes(cloudpickle.dumps(_failed(summarize_exception(outcome._return_value))))
+            answer = cloudpickle.dumps(_failed(summarize_exception(outcome._return_value)))
+        try:
+            connection.send_bytes(answer)
+        except (ConnectionError, RunInterrupted):  # the process that started the sweep has been killed
+            return
 
 
 def _run(job: Job) -> JobReturn:

@@ -96,7 +96,7 @@ def test_two_terminals_share_a_sweep() -> None:
 def test_a_killed_sweep_leaves_no_worker_behind() -> None:
     words = ["train", "-m", "activation=relu,elu", *FEW, "steps=100000", "study=orphan"]
     command = [sys.executable, "-m", "gan_lab", *words]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while (
         not (stats := list(Path("outputs/orphan").glob("*/seed_0/stats.jsonl"))) or not stats[0].read_text()
@@ -104,7 +104,8 @@ def test_a_killed_sweep_leaves_no_worker_behind() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    _, err = process.communicate(timeout=60)  # until the worker, which has the same stderr, has ended
+    assert "Traceback" not in err
     run = stats[0].parents[1]
     while '"interrupted"' not in (run / "status.json").read_text():
         assert time.monotonic() < deadline
