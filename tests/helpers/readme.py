@@ -24,12 +24,19 @@ def commands(name: str) -> list[str]:
 def is_sweep(line: str) -> bool:
     """Whether a command line trains many runs, each in a worker process."""
     words = shlex.split(line, comments=True)
-    return not searches(line) and ("-m" in words or any(word.startswith("experiment=") for word in words))
+    return not (searches(line) or races(line)) and (
+        "-m" in words or any(word.startswith("experiment=") for word in words)
+    )
 
 
 def searches(line: str) -> bool:
     """Whether a command line leaves the choice of runs to a sweeper that needs their scores."""
-    return "hydra/sweeper=" in line
+    return "hydra/sweeper=" in line and not races(line)
+
+
+def races(line: str) -> bool:
+    """Whether a command line gives seeds in rounds."""
+    return "hydra/sweeper=race" in line
 
 
 def trains(line: str, run_cli: Cli) -> None:

@@ -11,11 +11,11 @@ from gan_lab.cli import COMMANDS
 from gan_lab.config.schema import VALIDATORS
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import choices, train
-from tests.helpers.readme import README, SMALL, Cli, commands, is_sweep, searches, trains
+from tests.helpers.readme import README, SMALL, Cli, commands, is_sweep, races, searches, trains
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in commands("train") if not (is_sweep(line) or searches(line))]
+    "line", [line for line in commands("train") if not (is_sweep(line) or searches(line) or races(line))]
 )
 def test_every_command_that_trains_one_run_trains(line: str, run_cli: Cli) -> None:
     trains(line, run_cli)
