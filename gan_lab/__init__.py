@@ -3,8 +3,9 @@
 In Python: `train_run` trains one run, `Study` several and reads what they say, `load` opens a trained one.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gan_lab.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gan_lab.api.study import Study
@@ -14,21 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["GanLabError", "Study", "TrainedRun", "load", "train_run"]
 
-_HOMES = {
-    "GanLabError": "utils.errors",
-    "Study": "api.study",
-    "TrainedRun": "runs.load",
-    "load": "runs.load",
-    "train_run": "api.training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazily, so that `gan-lab --help` does not wait for torch.
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Lazily, so that `gan-lab --help` does not wait for torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "GanLabError": "utils.errors",
+        "Study": "api.study",
+        "TrainedRun": "runs.load",
+        "load": "runs.load",
+        "train_run": "api.training",
+    },
+)

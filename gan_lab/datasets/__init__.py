@@ -4,8 +4,9 @@ The names below are public: configuration files and the ``config.yaml`` of every
 ``_target_``, or a user's own data are made with them, so they stay, wherever the code behind them moves.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gan_lab.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gan_lab.datasets.base import Dataset, Images, Points
@@ -29,27 +30,20 @@ __all__ = [
     "make_ring",
 ]
 
-_MODULES = {
-    "Dataset": "base",
-    "Images": "base",
-    "Points": "base",
-    "load_celeba": "vision",
-    "load_digits": "digits",
-    "load_handed_over": "in_memory",
-    "load_image_folder": "image_folder",
-    "load_stacked_mnist": "vision",
-    "load_torchvision": "vision",
-    "make_grid": "mixtures",
-    "make_ring": "mixtures",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazily: stamps of files need no torch, and a ring needs no torchvision.
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Lazily: stamps of files need no torch, and a ring needs no torchvision.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Dataset": "base",
+        "Images": "base",
+        "Points": "base",
+        "load_celeba": "vision",
+        "load_digits": "digits",
+        "load_handed_over": "in_memory",
+        "load_image_folder": "image_folder",
+        "load_stacked_mnist": "vision",
+        "load_torchvision": "vision",
+        "make_grid": "mixtures",
+        "make_ring": "mixtures",
+    },
+)

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan_lab.runs.formats import check_format
-from gan_lab.runs.reader import parse_json, read_bytes
-from gan_lab.utils.errors import GanLabError
+from gan_lab.runs.formats import damaged, read_record
 from gan_lab.utils.files import atomic_write
 
 RACE = "race.json"
@@ -74,23 +72,18 @@ class RaceRecord:
         Raises GanLabError for a file that is corrupt, or of another format.
         """
         path = study / RACE
-        try:
-            content = parse_json(read_bytes(path, study))
-        except FileNotFoundError:
+        content = read_record(path, study, RACE_FORMAT, remedy=_REMEDY)
+        if content is None:
             return None
-        except ValueError:
-            raise _damaged(path) from None
-        if not isinstance(content, dict):
-            raise _damaged(path)
-        check_format(path, content.pop("format", None), RACE_FORMAT, _REMEDY)
+        del content["format"]
         try:
             arms = [Arm(**arm) for arm in content.pop("arms")]
             rounds = [Round(**one) for one in content.pop("rounds")]
             record = cls(**content, arms=arms, rounds=rounds)
         except (TypeError, KeyError):
-            raise _damaged(path) from None
+            raise damaged(path, _REMEDY) from None
         if problem := _first_invalid(record):
-            raise _damaged(path, f" ({problem})")
+            raise damaged(path, _REMEDY, problem)
         return record
 
     @property
@@ -109,10 +102,6 @@ class RaceRecord:
     def seconds(self) -> float:
         """Seconds of training up to the last look."""
         return max((one.seconds for one in self.rounds), default=0.0)
-
-
-def _damaged(path: Path, where: str = "") -> GanLabError:
-    return GanLabError(f"{path} is damaged{where}: {_REMEDY}")
 
 
 def _first_invalid(record: RaceRecord) -> str:

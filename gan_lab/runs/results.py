@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_lab.runs.formats import check_format
-from gan_lab.runs.reader import parse_json, read_bytes
-from gan_lab.utils.errors import GanLabError
+from gan_lab.runs.formats import damaged, read_record
 from gan_lab.utils.files import atomic_write
 
 RESULTS = "results.json"
@@ -59,17 +57,9 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     Raises GanLabError for a file that is corrupt, or of another format.
     """
     path = folder / RESULTS
-    try:
-        content = parse_json(read_bytes(path, folder.parent))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise GanLabError(f"{path} is damaged: {_REMEDY}") from None
-    if not isinstance(content, dict):
-        raise GanLabError(f"{path} is damaged: {_REMEDY}")
-    check_format(path, content.get("format"), RESULTS_FORMAT, _REMEDY)
-    if key := _first_invalid(content):
-        raise GanLabError(f"{path} is damaged ({key}): {_REMEDY}")
+    content = read_record(path, folder.parent, RESULTS_FORMAT, remedy=_REMEDY)
+    if content is not None and (key := _first_invalid(content)):
+        raise damaged(path, _REMEDY, key)
     return content
 
 

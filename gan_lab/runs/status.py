@@ -11,15 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gan_lab.runs.formats import check_format
-from gan_lab.runs.reader import parse_json, read_bytes
+from gan_lab.runs.formats import damaged, read_record
 from gan_lab.runs.sittings import Sitting
-from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
-from gan_lab.utils.text import truncate
 
 STATUS = "status.json"
 STATUS_FORMAT = 2
+_REMEDY = "move it away, then run the same command again"
+_OUTDATED = "train it again with rerun=true, which archives it, or move it away"
 ENDED = ("finished", "diverged")  # states to which the same command has nothing to add
 
 
@@ -88,25 +87,19 @@ class Status:
         Raises GanLabError for a file that is corrupt, or of another format.
         """
         path = folder / STATUS
-        try:
-            content = parse_json(read_bytes(path, folder))
-        except FileNotFoundError:
+        content = read_record(path, folder, STATUS_FORMAT, remedy=_REMEDY, outdated=_OUTDATED)
+        if content is None:
             return None
-        except ValueError as error:
-            raise _damaged(path, f" ({truncate(str(error), 80)})") from None
-        if not isinstance(content, dict):
-            raise _damaged(path)
-        remedy = "train it again with rerun=true, which archives it, or move it away"
-        check_format(path, content.pop("format", None), STATUS_FORMAT, remedy)
+        del content["format"]
         try:
             status = cls(**content)
             status.diverged = {int(seed): step for seed, step in status.diverged.items()}
             status.sittings = [Sitting(**sitting) for sitting in status.sittings]  # type: ignore[arg-type]
         except (ValueError, TypeError, AttributeError):
-            raise _damaged(path) from None
+            raise damaged(path, _REMEDY) from None
         for name, is_valid in _VALIDATORS.items():
             if not is_valid(getattr(status, name)):
-                raise _damaged(path, f" ({name})")
+                raise damaged(path, _REMEDY, name)
         return status
 
 
@@ -117,10 +110,6 @@ def data_change(fingerprint: str, samples: int, now: str, samples_now: int) -> s
     if samples != samples_now:
         return f"{samples:,} samples then, {samples_now:,} now"
     return "as many samples with other content"
-
-
-def _damaged(path: Path, detail: str = "") -> GanLabError:
-    return GanLabError(f"{path} is damaged{detail}: move it away, then run the same command again")
 
 
 def _is_count(value: Any) -> bool:

@@ -49,11 +49,11 @@ def overall(folders: Sequence[Path], before: Sequence[tuple[int, int, str]], sec
     if running < 2:
         return ""
     most = max(steps for _, steps, _ in now)
-    todo = sum((steps or most) - step for step, steps, _ in before)
+    all_steps = sum((steps or most) - step for step, steps, _ in before)
     left = sum((steps or most) - step for step, steps, state in now if state in ("", "running"))
     text = f"{ended} of {len(folders)} runs ended, {running} training"
-    if todo > left > 0:
-        text += f", about {format_duration(seconds * left / (todo - left))} left"
+    if all_steps > left > 0:
+        text += f", about {format_duration(seconds * left / (all_steps - left))} left"
     return text
 
 

@@ -4,8 +4,9 @@ The names below are public: configuration files name them as ``_target_``, or a 
 with them, so they stay, wherever the code behind them moves.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gan_lab.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gan_lab.training.loggers import LoggedSeed, Logger
@@ -13,15 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoggedSeed", "Logger", "WandbLogger"]
 
-_MODULES = {"LoggedSeed": "loggers", "Logger": "loggers", "WandbLogger": "wandb_logger"}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazily: a finished run is summarized without torch.
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Lazily: a finished run is summarized without torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"LoggedSeed": "loggers", "Logger": "loggers", "WandbLogger": "wandb_logger"},
+)
