@@ -52,30 +52,52 @@ def _failed_by(entry: Entry, step: int) -> bool:
 
 
 def unit_health(groups: Groups) -> dict[str, Any] | None:
-    """Return the last diagnostics, mean over seeds: {network: {"sites": [...], "candidates": {...}}}."""
+    """Return the last diagnostics over seeds: {network: {"sites", "layers", "candidates": {name: ...}}}.
+
+    sites: hidden activations; layers: those with weights, both from input to output. Of each candidate:
+    "sites", shares of units per site, and "all", of all units, are means; "scale", the standard deviation of
+    each site's inputs, "gradients", each layer's gradient over its weight, and "gradient_ratio", of the first
+    layer to the last, are geometric means. "at_start" has these three of the initial weights.
+    """
     latest = {name: [entry.series.diagnostics for entry in entries] for name, entries in groups.items()}
+    first = {name: [entry.series.first_diagnostics for entry in entries] for name, entries in groups.items()}
     tags = list(dict.fromkeys(tag for seeds in latest.values() for seed in seeds for tag in seed))
     networks: dict[str, Any] = {}
     for network in ("generator", "discriminator"):
         start = f"diagnostics/{network}/"
-        sites = [tag[len(start) :].rpartition("/")[0] for tag in tags if _is_site(tag, start)]
-        sites = list(dict.fromkeys(sites))
+        sites, layers = (_parts_with(tags, start, quantity) for quantity in ("dead", "gradient_relative"))
         if any(tag.startswith(start) for tag in tags):
-            summaries = {name: _summary(seeds, start, sites) for name, seeds in latest.items()}
-            networks[network] = {"sites": sites, "candidates": summaries}
+            candidates = {
+                name: {
+                    "sites": {q: [_mean(seeds, f"{start}{site}/{q}") for site in sites] for q in QUANTITIES},
+                    "all": {
+                        q: _mean(seeds, start + q) for q in (*QUANTITIES, "effective_rank", "non_finite")
+                    },
+                    **_signal(seeds, start, sites, layers),
+                    "at_start": _signal(first[name], start, sites, layers),
+                }
+                for name, seeds in latest.items()
+            }
+            networks[network] = {"sites": sites, "layers": layers, "candidates": candidates}
     return networks or None
 
 
-def _summary(seeds: Sequence[Mapping[str, float | None]], start: str, sites: Sequence[str]) -> dict[str, Any]:
+def _signal(
+    seeds: Sequence[Mapping[str, float | None]], start: str, sites: Sequence[str], layers: Sequence[str]
+) -> dict[str, Any]:
+    """Return how large what passes through a network is, forwards and backwards."""
     return {
-        "sites": {q: [_mean(seeds, f"{start}{site}/{q}") for site in sites] for q in QUANTITIES},
-        "all": {q: _mean(seeds, start + q) for q in (*QUANTITIES, "effective_rank", "non_finite")},
+        "scale": [_geometric_mean(seeds, f"{start}{site}/spread") for site in sites],
+        "gradients": [_geometric_mean(seeds, f"{start}{layer}/gradient_relative") for layer in layers],
         "gradient_ratio": _geometric_mean(seeds, f"{start}gradient_ratio"),
     }
 
 
-def _is_site(tag: str, start: str) -> bool:
-    return tag.startswith(start) and tag.endswith("/dead") and tag.count("/") == start.count("/") + 1
+def _parts_with(tags: Sequence[str], start: str, quantity: str) -> list[str]:
+    """Return the sites or layers of a network that have a quantity of their own, in the order of the tags."""
+    ends = f"/{quantity}"
+    own = [tag[len(start) : -len(ends)] for tag in tags if tag.startswith(start) and tag.endswith(ends)]
+    return list(dict.fromkeys(part for part in own if part and "/" not in part))
 
 
 def _mean(seeds: Sequence[Mapping[str, float | None]], tag: str) -> float | None:

@@ -198,7 +198,7 @@ def _seed(
     (folder / "samples").mkdir(parents=True)
     lines: list[dict[str, Any]] = []
     if untrained is not None:
-        lines.append({"step": 0, f"metrics/{primary}": untrained})
+        lines.append({"step": 0, f"metrics/{primary}": untrained} | _diagnostics(0.0))
     end = score if score is not None else 5.0
     decay = {at: end if at == STEPS[-1] else end * (1 + 3 * math.exp(-at / 400)) for at in STEPS}
     for at, value in (decay if curve is None else {**curve, step: end}).items():
@@ -240,6 +240,7 @@ def _diagnostics(health: float) -> dict[str, float]:
             start = f"diagnostics/{player}/{site}"
             shares = {"dead": health, "dormant": health / 2, "saturated": min(1.0, health * (depth + 1))}
             found |= {f"{start}/{name}": value for name, value in shares.items()}
+            found |= {f"{start}/spread": 10 ** (health * depth), f"{start}/gradient_relative": 10**-health}
         found |= {f"diagnostics/{player}/{name}": health for name in ("dead", "dormant", "saturated")}
         found[f"diagnostics/{player}/gradient_ratio"] = 10 ** (-5 * health)
         found[f"diagnostics/{player}/effective_rank"] = 12.0

@@ -153,6 +153,18 @@ def test_health_is_the_mean_of_the_last_diagnostics(study: Path) -> None:
     assert relu["gradient_ratio"] == pytest.approx(10**-1.5)
 
 
+def test_health_holds_what_passes_forwards_and_backwards_at_the_start_and_at_the_end(study: Path) -> None:
+    make_run(study, "relu", [1.0] * 5, name="a", health=0.2, untrained=9.0)
+    make_run(study, "relu", [1.0] * 5, name="b", first=5, health=0.4, untrained=9.0)
+    health = report_on(study)["settings"][0]["health"]
+    assert health["generator"]["layers"] == list(SITES)
+    relu = health["generator"]["candidates"]["relu"]
+    assert relu["scale"] == pytest.approx([1.0, 10**0.3])
+    assert relu["gradients"] == pytest.approx([10**-0.3] * 2)
+    # The synthetic initial weights are in perfect health.
+    assert relu["at_start"] == {"scale": [1.0, 1.0], "gradients": [1.0, 1.0], "gradient_ratio": 1.0}
+
+
 # Cost
 
 
