@@ -9,11 +9,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab.api.composer import config_loader
 from gan_lab.api.objects import entries_of
 from gan_lab.api.overrides import check_words, to_overrides
 from gan_lab.config.command_line import complete_words
 from gan_lab.config.errors import config_errors, groups, single_choice_groups
+from gan_lab.sweeps.loader import config_loader, read_sweep
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from gan_lab.utils.text import plural, truncate
 
@@ -73,18 +73,12 @@ def train_all(
 
 
 def _train_all(words: list[str], config_dir: str | Path | None) -> "list[TrainedRun]":
-    from gan_lab.sweeps.combinations import combinations
-    from gan_lab.sweeps.compose import SweepComposer
     from gan_lab.sweeps.sweep import sweep
 
-    loader = config_loader(config_dir)
     folders = [] if config_dir is None else [Path(config_dir)]
     with config_errors():
-        words = complete_words(words, folders)
-        master = loader.load_configuration("train", words, RunMode.MULTIRUN, from_shell=False)
-        compose = SweepComposer(loader, master)
-        params = master.hydra.sweeper.get("params") or {}  # of an experiment
-        runs = combinations(loader, compose, [*(f"{key}={value}" for key, value in params.items()), *words])
+        asked = read_sweep(complete_words(words, folders), config_dir)
+        runs, compose = asked.combinations, asked.compose
         failures: list[BaseException] = []
         failed = sweep(runs, compose, _make_folder, _launcher(compose, failures))
     if failed:

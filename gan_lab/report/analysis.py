@@ -25,8 +25,8 @@ from gan_lab.report.declared import (
 from gan_lab.report.entries import Entry, StudyRun, entries, study_runs
 from gan_lab.report.glossary import glossary
 from gan_lab.report.methods import limitations, methods_table
+from gan_lab.report.race import BY_ITSELF, account_for_looks, race_sentence, read_race
 from gan_lab.report.race import STATISTICS as RACE_STATISTICS
-from gan_lab.report.race import account_for_looks, race_sentence, read_race
 from gan_lab.report.sentences import Sentence, sentence
 from gan_lab.report.setting import Evidence, Part, Question, analyze_setting
 from gan_lab.report.statistics_notes import statistics_notes
@@ -70,8 +70,11 @@ def analyze(
     asked = Question(metric, against.name, declared_margin)
     race, looks = read_race(study, everyone, metric, notes)
     evidence, settings = _settings(everyone, counted, asked, sorted(study.damaged), notes, progress, looks)
-    overall, reason = analyze_overall(evidence, settings, asked)
-    tuned = analyze_tuned(evidence, settings, metric)
+    if race is None:
+        overall, reason = analyze_overall(evidence, settings, asked)
+        tuned = analyze_tuned(evidence, settings, metric)
+    else:
+        overall, reason, tuned = None, BY_ITSELF if len(settings) > 1 else "", []
     table = methods_table(counted, metric)
     report = {
         "format": REPORT_FORMAT,
@@ -96,8 +99,8 @@ def analyze(
         "glossary": glossary(counted, metric),
         "methods": table,
         "statistics": [
-            *statistics_notes(settings, overall, tuned, declared_margin),
-            *([RACE_STATISTICS.format(alpha=race["alpha"])] if race else []),
+            *statistics_notes(settings, overall, tuned, declared_margin, raced=bool(looks)),
+            *([RACE_STATISTICS.format(alpha=race["alpha"])] if race and looks else []),
         ],
         "limitations": limitations(counted, dict(table)),
     }

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gan_lab.report import columns, text
 from gan_lab.report.analysis import MOST_DETAILED
 from gan_lab.report.declared import BETTER
-from gan_lab.report.race import race_lines
+from gan_lab.report.race import declaration, race_lines
 from gan_lab.report.style import to_inline_svg
 from gan_lab.report.verdict import HEADLINE
 from gan_lab.utils.text import format_number
@@ -52,6 +52,7 @@ def page(report: Mapping[str, Any], svgs: Mapping[str, str], strips: Mapping[str
         report=report,
         runs=runs[:MOST_COMMANDS],
         more_runs=max(len(runs) - MOST_COMMANDS, 0),
+        race_declaration=declaration(report["race"]) if report["race"] else "",
         race_lines=race_lines(report["race"]) if report["race"] else [],
         css=Markup((HERE / "page.css").read_text()),
         figures={name: Markup(to_inline_svg(svg, name, _title(name))) for name, svg in svgs.items()},

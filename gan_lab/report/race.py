@@ -1,15 +1,17 @@
 """A study that was raced: its tests are those of the race's looks, and its rounds are a chapter."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gan_lab.report.comparison.race import Look, p_equivalent, p_worse
 from gan_lab.report.declared import PrimaryMetric
 from gan_lab.report.entries import StudyRun
 from gan_lab.report.sentences import Sentence, sentence
-from gan_lab.runs.race_file import RaceRecord
+from gan_lab.runs.race_file import RACE, RaceRecord
 from gan_lab.runs.study import StudyFolder
-from gan_lab.utils.text import plural
+from gan_lab.utils.errors import GanLabError
+from gan_lab.utils.text import plural, truncate
 
 Part = dict[str, Any]
 STATISTICS = (
@@ -18,6 +20,25 @@ STATISTICS = (
     "{alpha:.0%} over the level of their look, and the last one left is the best. Intervals are those of a "
     "fixed number of seeds; p against the reference, ranks and P(best) are left out."
 )
+BY_ITSELF = "each was raced by itself, and who is out in one has fewer seeds there"
+
+
+def without_others(study: StudyFolder) -> StudyFolder:
+    """Return the study with the runs that its race has trained, if there was one; others are named apart.
+
+    What a race claims rests on the seeds that it has planned, and on nothing that was added later by hand.
+    Raises GanLabError for a race's record that is corrupt, and where the race has no run yet.
+    """
+    record = RaceRecord.load(study.folder) if study.folder.is_dir() else None
+    if record is None:
+        return study
+    names = {name for one in record.rounds for name in one.runs}
+    runs = [run for run in study.runs if run.name in names]
+    damaged = {name: why for name, why in study.damaged.items() if name in names}
+    others = [name for name in (*(run.name for run in study.runs), *study.damaged) if name not in names]
+    if others and not runs and not damaged:
+        raise GanLabError(f"no run in {study.folder} is of the race that was declared there ({RACE})")
+    return replace(study, runs=runs, damaged=damaged, others=others)
 
 
 def read_race(
@@ -67,7 +88,13 @@ def read_race(
         "seeds": record.seeds_used,
         "most_seeds": len(record.arms) * record.looks[-1],
         "seconds": record.seconds,
+        "other_runs": study.others,
     }
+    if study.others:
+        notes.append(
+            f"{plural(len(study.others), 'run')} in this folder {'is' if len(study.others) == 1 else 'are'} "
+            f"not of the race, and left out: {truncate(', '.join(study.others), 300)}."
+        )
     if record.primary and record.primary != metric.name:
         notes.append(
             f"The race was decided by {record.primary}: tests by {metric.name} do not account for its looks."
@@ -140,6 +167,18 @@ def race_sentence(chapter: Part) -> Sentence:
         f"({share:.0%}); p-values account for its looks, intervals do not."
     )
     return sentence("race", text)
+
+
+def declaration(chapter: Part) -> str:
+    """Say what was declared when, and which metric decided."""
+    declared = ", ".join(
+        f"{key}={'null' if value is None else value}" for key, value in chapter["declared"].items()
+    )
+    by = f", decided by {chapter['primary']}" if chapter["primary"] else ""
+    return (
+        f"Race declared {chapter['at']}, before its first run: {declared}; looks at "
+        f"{', '.join(map(str, chapter['looks']))} seeds each{by}."
+    )
 
 
 def race_lines(chapter: Part) -> list[str]:

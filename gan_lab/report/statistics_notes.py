@@ -62,14 +62,19 @@ def statistics_notes(
     overall: Mapping[str, Any] | None,
     tuned: Sequence[Mapping[str, Any]],
     margin: DeclaredMargin | None,
+    *,
+    raced: bool = False,
 ) -> list[str]:
-    """Describe the statistics that this report rests on, one line each; what it does not use is left out."""
+    """Describe the statistics that this report rests on, one line each; what it does not use is left out.
+
+    raced: whether the tests are those of a race's looks, which has a description of its own.
+    """
     rows = [row for setting in settings for row in setting["rows"]]
     compared = next((setting for setting in settings if setting["tests"]), None)
     used = {
         "learned": any(setting["learning"]["p_values"] for setting in settings),
-        "winner": any(row["p_winner"] is not None for row in rows),
-        "worse": any(row["p_worse"] is not None for row in rows),
+        "winner": not raced and any(row["p_winner"] is not None for row in rows),
+        "worse": not raced and any(row["p_worse"] is not None for row in rows),
         "reference": any(row["p"] is not None for row in rows),
         "rank": any(row["p_best"] is not None for row in rows),
         "margin": margin is not None,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gan_lab.report.columns import Table, overall_table, ranking_table, tuned_table
-from gan_lab.report.race import race_lines
+from gan_lab.report.race import declaration, race_lines
 from gan_lab.report.text import all_of
 from gan_lab.report.verdict import HEADLINE
 from gan_lab.utils.tables import format_table, terminal_width
@@ -40,6 +40,7 @@ def lines(report: Part) -> Iterator[str]:
         if one["kind"] not in HEADLINE:
             yield one["text"]
     if report["race"]:
+        yield declaration(report["race"])
         yield from race_lines(report["race"])
     for note in report["notes"]:
         yield f"note: {note}"

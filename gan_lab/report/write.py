@@ -14,6 +14,7 @@ from gan_lab.report import figures, heatmaps
 from gan_lab.report.analysis import MOST_DETAILED, Progress, Report, analyze
 from gan_lab.report.entries import study_runs
 from gan_lab.report.page import page
+from gan_lab.report.race import without_others
 from gan_lab.report.style import lay_out, on_white, to_pdf, to_png, to_svg
 from gan_lab.report.tables import results_rows, to_csv, to_latex
 from gan_lab.runs.run import Run
@@ -28,8 +29,11 @@ _GAP = 2  # pixels between the cells of a strip
 
 
 def read_runs(folder: Path) -> StudyFolder:
-    """Read a study for a report; runs whose scores are damaged stay in it, to be named as missing."""
-    return read_study(folder, Run.verify)
+    """Read a study for a report; runs whose scores are damaged stay in it, to be named as missing.
+
+    Of a study that was raced only the race's own runs.
+    """
+    return without_others(read_study(folder, Run.verify))
 
 
 def write(

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_lab.runs.folder import ARCHIVED, HYDRA, run_folders
@@ -17,13 +17,17 @@ OVERVIEW = "tensorboard"  # the folder of what TensorBoard shows of a study: gan
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """runs: by name; damaged: folder name -> what is wrong with it; archived: those that rerun=true kept."""
+    """runs: by name; damaged: folder name -> what is wrong with it; archived: those that rerun=true kept.
+
+    others: names of runs that are left out, because a race has not trained them.
+    """
 
     name: str
     folder: Path
     runs: list[Run]
     damaged: dict[str, str]
     archived: list[str]
+    others: list[str] = field(default_factory=list)
 
 
 def find_study(name: str | Path | None, command: str = "report") -> Path:

@@ -21,7 +21,7 @@ from gan_lab.runs.run import Run
 from gan_lab.runs.status import now
 from gan_lab.sweeps import race_lines
 from gan_lab.sweeps.race_declaration import Declaration, declare
-from gan_lab.sweeps.sweep import Compose, Launch, sweep
+from gan_lab.sweeps.sweep import Compose, Launch, sweep, sweep_jobs
 from gan_lab.utils.errors import GanLabError, RunFailedError
 
 Words = list[str]
@@ -48,14 +48,14 @@ def race(
                 record.ended = "hours"
                 break
             record.rounds.append(Round(record.looks[len(record.rounds)], {}, now()))
-        runs = _runs(asked, compose)
-        record.rounds[-1].runs = {name: arm for name, (arm, _) in runs.items()}
+        runs = round_runs(asked, len(record.rounds) - 1)
+        record.rounds[-1].runs = _names(runs, compose)
         study.mkdir(parents=True, exist_ok=True)
         record.save(study)
         print(race_lines.begun(record, asked.hours), flush=True)
-        sweep([words for _, words in runs.values()], compose, begin, launch, batch_size)
-        # Only now, because a folder that another command has made keeps its name.
-        record.rounds[-1].runs = {name: arm for name, (arm, _) in _runs(asked, compose).items()}
+        sweep([words for _, words in runs], compose, begin, launch, batch_size)
+        # Again, because a folder that another command has made keeps its name.
+        record.rounds[-1].runs = _names(runs, compose)
         decide(record, study)
         record.save(study)
         print(race_lines.decided(record), flush=True)
@@ -138,22 +138,36 @@ def _scores(
     return found
 
 
-def _runs(asked: Declaration, compose: Compose) -> dict[str, tuple[int, Words]]:
-    """Return folder's name -> (arm, overrides) of the runs of the last round, with the seeds that are new."""
+def rounds_left(asked: Declaration) -> list[list[Words]]:
+    """Return the overrides of all runs of each round to come if nobody else drops out, the next one first."""
     record = asked.record
-    last = len(record.rounds) - 1
-    before, upto = record.looks[last - 1] if last else 0, record.looks[last]
+    if record.ended:
+        return []
+    decided = sum(bool(one.decided) for one in record.rounds)
+    return [[words for _, words in round_runs(asked, number)] for number in range(decided, len(record.looks))]
+
+
+def round_runs(asked: Declaration, number: int) -> list[tuple[int, Words]]:
+    """Return (arm, overrides) of each run of a round, with the seeds that are new, for who is still in."""
+    record = asked.record
+    before, upto = record.looks[number - 1] if number else 0, record.looks[number]
     alive = {setting: one.survivors for setting, one in races(record).items() if not one.end}
-    runs: dict[str, tuple[int, Words]] = {}
-    for number, arm in enumerate(record.arms):
+    runs = []
+    for index, arm in enumerate(record.arms):
         if arm.name not in alive.get(arm.setting, []):
             continue
         for start in range(before, upto, asked.seeds_per_run):
             count = min(asked.seeds_per_run, upto - start)
             seeds = [f"seed={asked.first_seed + start}", f"seeds={count}"]
-            words = [*asked.overrides[number], *seeds]
-            runs[str(compose(words).hydra.sweep.subdir)] = number, words
+            runs.append((index, [*asked.overrides[index], *seeds]))
     return runs
+
+
+def _names(runs: Sequence[tuple[int, Words]], compose: Compose) -> dict[str, int]:
+    """Return folder's name -> arm of the runs of a round."""
+    arms = {tuple(words): arm for arm, words in runs}
+    jobs = sweep_jobs([words for _, words in runs], compose)
+    return {job.folder.name: arms[tuple(job.overrides)] for job in jobs}
 
 
 def _finite(value: float) -> float | None:

@@ -1,6 +1,8 @@
 """What a terminal shows of a race: what was declared, who is in, who is out and why, what comes next."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from gan_lab.runs.race_file import RaceRecord
@@ -8,6 +10,7 @@ from gan_lab.utils.paths import quoted
 from gan_lab.utils.tables import format_table
 from gan_lab.utils.text import format_duration, format_number, plural
 
+_SLOWEST_PACE = 1.5
 _ENDS = {
     "winner": "one is left",
     "equivalent": "those who are left are equivalent within the margin",
@@ -23,10 +26,12 @@ def declared(record: RaceRecord, hours: float | None) -> str:
     metric = record.primary or record.declared.get("report.primary") or "the first metric that suits the data"
     margin = record.declared.get("report.margin")
     lines = [
-        f"race of {plural(len(record.arms), 'candidate')}, declared {record.at}",
+        f"race of {_candidates(record, range(len(record.arms)))}, declared {record.at}",
         f"  looks at {looks} seeds each, at levels of {levels}, {100 * record.alpha:.3g} % in all",
         f"  by {metric}; reference {record.declared.get('report.reference')}; margin {margin or 'none'}",
     ]
+    if len(_settings(record)) > 1:
+        lines.append("  each setting is a race of its own, at these levels: no verdict over all of them")
     if hours is not None:
         lines.append(f"  no further round after {hours:g} hours of training, all runs together")
     return "\n".join(lines)
@@ -40,13 +45,14 @@ def begun(record: RaceRecord, hours: float | None) -> str:
     new = current.seeds - before
     text = (
         f"\nround {number} of at most {len(record.looks)}: {plural(new, 'seed')} each of "
-        f"{plural(len(alive), 'candidate')}, {plural(len(current.runs), 'run')}"
+        f"{_candidates(record, alive)}, {plural(len(current.runs), 'run')}"
     )
     if each := seconds_per_seed(record):
-        rest = each * len(alive) * (record.looks[-1] - before)
+        cost, rest = (each * len(alive) * seeds for seeds in (new, record.looks[-1] - before))
+        pace = _pace(record)
         text += (
-            f"; about {format_duration(each * len(alive) * new)} of training, and at most "
-            f"{format_duration(rest)} to the end"
+            f"; {format_duration(cost)} of training, done in about {format_duration(pace * cost)}, and in at "
+            f"most {format_duration(pace * rest)} if nobody else drops out"
         )
     if hours is not None:
         text += f"; {format_duration(3600 * hours - record.seconds)} of {hours:g} h left"
@@ -55,9 +61,8 @@ def begun(record: RaceRecord, hours: float | None) -> str:
 
 def decided(record: RaceRecord) -> str:
     """Return a table of who is in and who is out, since when and why."""
-    settings = list(dict.fromkeys(arm.setting for arm in record.arms))
     lines = [f"\nafter round {len(record.rounds)}, {plural(record.rounds[-1].seeds, 'seed')} each:"]
-    for setting in settings:
+    for setting in _settings(record):
         if setting:
             lines.append(setting)
         rows = [("", "candidate", record.primary, "seeds", ""), *_rows(record, setting)]
@@ -81,6 +86,32 @@ def seconds_per_seed(record: RaceRecord) -> float:
     """Compute what a seed has cost so far; 0 before the first look."""
     used = record.seeds_used
     return record.seconds / used if used else 0.0
+
+
+def _pace(record: RaceRecord) -> float:
+    """Compute how long a second of training takes: less where runs train at once.
+
+    By the last round; 1 if that was stopped on its way, and so took far longer.
+    """
+    last = record.rounds[len(record.rounds) - 2]
+    before = record.rounds[len(record.rounds) - 3].seconds if len(record.rounds) > 2 else 0.0
+    begun, decided = (datetime.fromisoformat(time).timestamp() for time in (last.begun, last.decided))
+    pace = (decided - begun) / max(last.seconds - before, 1e-9)
+    return pace if pace <= _SLOWEST_PACE else 1.0
+
+
+def _settings(record: RaceRecord) -> list[str]:
+    return list(dict.fromkeys(arm.setting for arm in record.arms))
+
+
+def _candidates(record: RaceRecord, arms: Iterable[int]) -> str:
+    """Return "7 candidates", "7 candidates in each of 2 settings", "9 candidates over 2 settings"."""
+    counts = Counter(record.arms[arm].setting for arm in arms)
+    if len(_settings(record)) < 2:
+        return plural(counts.total(), "candidate")
+    if len(counts) > 1 and len(set(counts.values())) == 1:
+        return f"{plural(counts.total() // len(counts), 'candidate')} in each of {len(counts)} settings"
+    return f"{plural(counts.total(), 'candidate')} over {plural(len(counts), 'setting')}"
 
 
 def _rows(record: RaceRecord, setting: str) -> Iterator[tuple[str, ...]]:

@@ -113,7 +113,7 @@ def sweep(
     ``launch`` takes the overrides of at most ``batch_size`` runs and the number of the first, as Hydra's
     launchers do.
     """
-    jobs = _jobs(combinations, compose)
+    jobs = sweep_jobs(combinations, compose)
     begin(jobs[0].folder.parent)
     try:
         # Last come those that never ended: what killed them may kill again, or another terminal trains them.
@@ -178,7 +178,7 @@ def _notes(jobs: Sequence[SweepJob], study: Path) -> Iterator[str]:
         yield describe_differences(dict(differences), study, subject)
 
 
-def _jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
+def sweep_jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
     """Compose and check all combinations; those that ask for the same run become one job."""
     jobs: dict[Path, SweepJob] = {}
     configs: dict[Path, Mapping[str, Any]] = {}

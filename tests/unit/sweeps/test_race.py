@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from gan_lab.runs.race_file import RACE, RaceRecord
 from gan_lab.runs.status import Status
-from gan_lab.sweeps.race import race
+from gan_lab.sweeps.race import race, rounds_left
+from gan_lab.sweeps.race_declaration import declare
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from tests.helpers.synthetic import make_run
 
@@ -112,6 +113,25 @@ def test_the_worse_are_out_and_the_others_get_more_seeds_in_further_runs(capsys:
     assert record.seconds == pytest.approx(sum(Status.load(STUDY / name).seconds for name in trainer.trained))  # type: ignore[union-attr]
 
 
+def test_a_round_says_what_it_costs_and_when_it_is_done_where_runs_train_at_once(capsys: Any) -> None:
+    """Each run says that it took 60 seconds and ten for each letter, and was written at once."""
+    run(Trainer())
+    out = capsys.readouterr().out
+    # 24 seeds took 2 x (100 + 90 + 100 + 130) s: 35 s each, and 6 more of relu and elu take 12 x 35 s.
+    assert "6 seeds each of 2 candidates, 4 runs; 7 min of training, done in about 0 s" in out
+    assert "in at most 0 s if nobody else drops out" in out
+
+
+def test_a_round_that_was_killed_knows_the_names_that_its_runs_have(monkeypatch: Any) -> None:
+    monkeypatch.setattr("gan_lab.sweeps.sweep.shorter_name", lambda name, *_: name.replace("activation=", ""))
+    trainer = Trainer(kill_at=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer)
+    record = RaceRecord.load(STUDY)
+    assert record is not None
+    assert "elu,seed=0,seeds=4" in record.rounds[0].runs
+
+
 def test_killed_twice_and_repeated_it_decides_the_same_and_trains_nothing_twice() -> None:
     whole = run(Trainer())
     for path in sorted(STUDY.rglob("*"), reverse=True):
@@ -130,6 +150,20 @@ def test_killed_twice_and_repeated_it_decides_the_same_and_trains_nothing_twice(
     idle = Trainer()
     run(idle)
     assert idle.trained == []
+
+
+def test_the_rounds_to_come_are_those_of_who_is_in() -> None:
+    words = [[f"activation={name}"] for name in CENTERS]
+    assert [len(one) for one in rounds_left(declare(words, composed))] == [8, 8, 4]
+    with pytest.raises(KeyboardInterrupt):
+        run(Trainer(kill_at=9))
+    second, third = rounds_left(declare(words, composed))
+    assert [word for run in second for word in run if "activation" in word] == [
+        "activation=elu", "activation=elu", "activation=relu", "activation=relu",
+    ]  # fmt: skip
+    assert len(third) == 2
+    run(Trainer())
+    assert rounds_left(declare(words, composed)) == []
 
 
 def test_a_run_that_fails_pauses_the_race_with_a_sentence() -> None:
@@ -194,7 +228,7 @@ def test_equivalents_end_a_race() -> None:
     assert (record.ended, len(record.rounds)) == ("equivalent", 1)
 
 
-def test_each_setting_is_a_race_of_its_own() -> None:
+def test_each_setting_is_a_race_of_its_own(capsys: Any) -> None:
     words = [[f"activation={name}", f"optimizer.lr={lr}"] for name in ("relu", "sigmoid") for lr in (1, 2)]
     race(words, composed, lambda path: None, Trainer())
     record = RaceRecord.load(STUDY)
@@ -202,6 +236,9 @@ def test_each_setting_is_a_race_of_its_own() -> None:
     assert set(record.rounds[0].looks) == {"optimizer.lr=1", "optimizer.lr=2"}
     assert all(look["dropped"] == {"sigmoid": "relu"} for look in record.rounds[0].looks.values())
     assert record.ended == "winner"
+    out = capsys.readouterr().out
+    assert "race of 2 candidates in each of 2 settings, declared" in out
+    assert "no verdict over all of them" in out
 
 
 @pytest.mark.parametrize(
