@@ -36,6 +36,7 @@ def entries_of(choices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     def named(key: str, value: Any) -> Any:
         group = groups().get(key, key).partition("@")[0]
         if isinstance(value, list):
+            refuse_list_of_images(key, value)
             return [named(key, one) for one in value]
         if group == "dataset" and not isinstance(value, (str, type(None))):
             from gan_lab.datasets.in_memory import keep
@@ -58,6 +59,22 @@ def entries_of(choices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     finally:
         for group, name in stored:
             ConfigStore.instance().repo[group].pop(name, None)
+
+
+def refuse_list_of_images(key: str, value: Any) -> None:
+    """Raise ConfigurationError for images one by one, of which each would be a data set of its own."""
+    if isinstance(value, list) and key == "dataset" and value and all(_is_image(one) for one in value):
+        shape = tuple(value[0].shape)
+        raise ConfigurationError(
+            f"dataset must be one tensor or array (N, C, H, W), such as torch.stack(images), got a list of "
+            f"{len(value)} images of shape {shape}: a list has several data sets"
+        )
+
+
+def _is_image(value: Any) -> bool:
+    """Whether it has the shape (H, W), (C, H, W) or (H, W, C), and not that of several gray images."""
+    shape = tuple(getattr(value, "shape", ()))
+    return len(shape) == 2 or (len(shape) == 3 and not {1, 3}.isdisjoint(shape[::2]))
 
 
 def _node(key: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_lab.config.errors import groups, single_choice_groups
 from gan_lab.config.overrides import quote, quote_unless_text
+from gan_lab.utils.checks import refusal
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
 
@@ -17,6 +18,8 @@ def check_words(overrides: Sequence[str]) -> list[str]:
         raise ConfigurationError(
             f"overrides must be a list, {overrides.split()}, got the string {overrides!r}"
         )
+    if not isinstance(overrides, (list, tuple)):
+        raise refusal("overrides", overrides, "a list such as ['activation=elu']")
     words = list(overrides)
     for word in words:
         if not isinstance(word, str) or ("=" not in word and not word.startswith("~")):

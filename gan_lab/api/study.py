@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_lab.utils.checks import check_name
+from gan_lab.utils.checks import check_name, check_texts
 from gan_lab.utils.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ class Study:
         ``train(["activation=relu,elu", "seeds=8"])`` the same ones. Finished runs are not trained again, and
         a run that fails does not stop the others.
         """
+        from gan_lab.api.overrides import check_words
         from gan_lab.api.training import train_all
 
-        if "study" in choices or any(str(word).startswith("study=") for word in overrides):
+        if "study" in choices or any(word.startswith("study=") for word in check_words(overrides)):
             raise ConfigurationError(f"study is the name of this study, {self.name!r}: leave it out")
         return train_all(overrides, config_dir=config_dir, study=self.name, **choices)
 
@@ -44,6 +45,7 @@ class Study:
         from gan_lab.runs.load import load
         from gan_lab.runs.study import read_study
 
+        check_texts("trust", trust, "a list of modules' names, such as ['my_module']")
         return [load(run.folder, trust) for run in read_study(self.folder).runs]
 
     def scores(self) -> "pandas.DataFrame":

@@ -9,11 +9,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab.api.objects import entries_of
+from gan_lab.api.objects import entries_of, refuse_list_of_images
 from gan_lab.api.overrides import check_words, to_overrides
 from gan_lab.config.command_line import complete_words
 from gan_lab.config.errors import config_errors, groups, single_choice_groups
 from gan_lab.sweeps.loader import config_loader, read_sweep
+from gan_lab.utils.checks import check_path
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from gan_lab.utils.text import plural, truncate
 
@@ -39,6 +40,7 @@ def train_run(
 
     several = set(groups().values()) - single_choice_groups()
     for key, value in choices.items():
+        refuse_list_of_images(key, value)
         if isinstance(value, list) and len(value) != 1 and key not in several:
             shown = truncate(repr(value), 80)
             raise ConfigurationError(
@@ -46,7 +48,7 @@ def train_run(
                 "trains a run for each, and a value that has several numbers is a tuple"
             )
     loader = config_loader(config_dir)
-    folders = [] if config_dir is None else [Path(config_dir)]
+    folders = _folders(config_dir)
     with entries_of(choices) as named:
         words = [*check_words(overrides), *to_overrides(named)]
         with config_errors():
@@ -75,7 +77,7 @@ def train_all(
 def _train_all(words: list[str], config_dir: str | Path | None) -> "list[TrainedRun]":
     from gan_lab.sweeps.sweep import sweep
 
-    folders = [] if config_dir is None else [Path(config_dir)]
+    folders = _folders(config_dir)
     with config_errors():
         asked = read_sweep(complete_words(words, folders), config_dir)
         runs, compose = asked.combinations, asked.compose
@@ -90,6 +92,11 @@ def _train_all(words: list[str], config_dir: str | Path | None) -> "list[Trained
         folder = _sweep_folder(composed)
         trained[folder] = _load(_task(composed), folder)
     return list(trained.values())
+
+
+def _folders(config_dir: str | Path | None) -> list[Path]:
+    allowed = "a folder of YAML files, such as mine"
+    return [] if config_dir is None else [check_path("config_dir", config_dir, allowed)]
 
 
 def _launcher(

@@ -41,11 +41,14 @@ def command(
     Writes a page (index.html), its numbers (report.json, results.csv) and its figures. A metric, a reference
     or a margin that is chosen here, after the runs, is marked as such on the page.
     """
+    from gan_lab.report.tensorboard import refresh_overview
     from gan_lab.report.terminal import lines
     from gan_lab.report.write import read_runs, write
     from gan_lab.runs.study import find_study
 
     folder = find_study(study)
+    if output is None:  # what may be written into the study
+        refresh_overview(folder)
     output = output or folder / "report"
     report = write(
         read_runs(folder),

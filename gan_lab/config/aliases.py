@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gan_lab.utils.paths import config_dir
 
+LISTS = ("metric", "diagnostic", "logger")  # groups of which several entries may be taken
+
 # group -> another name, in small letters and without - and _ -> the entry. Spellings need no line of their
 # own: LeakyReLU, leaky-relu and leakyrelu are all leaky_relu.
 ENTRIES: dict[str, dict[str, str]] = {
@@ -170,11 +172,16 @@ def _resolved(override: str, folders: Sequence[Path]) -> str:
     if match is None or not (config_dir() / match["group"]).is_dir() or re.search(r"[$*{]", match["value"]):
         return override
     group = match["group"]
-    value = re.sub(
-        r"(?<![\w.-])[A-Za-z0-9][\w-]*(?![\w.(-])",
-        lambda word: entry_called(group, word[0], folders) or word[0],
-        match["value"],
-    )
+    if match["value"] == "null" and group in LISTS:
+        return f"{match['key']}[]"
+    has_none = "@" not in match["key"] and "none" in entries(group, folders)
+
+    def called(word: re.Match[str]) -> str:
+        if word[0] == "null" and has_none:  # as its default is shown
+            return "none"
+        return entry_called(group, word[0], folders) or word[0]
+
+    value = re.sub(r"(?<![\w.-])[A-Za-z0-9][\w-]*(?![\w.(-])", called, match["value"])
     return match["key"] + value
 
 

@@ -11,7 +11,15 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from gan_lab.config.aliases import KEYS, NO_KEYS, entries, entry_called, resolve_aliases, search_folders
+from gan_lab.config.aliases import (
+    KEYS,
+    LISTS,
+    NO_KEYS,
+    entries,
+    entry_called,
+    resolve_aliases,
+    search_folders,
+)
 from gan_lab.config.errors import groups, settings
 from gan_lab.config.fitting import with_fitting_model
 from gan_lab.config.overrides import keep_text
@@ -27,7 +35,6 @@ FLAGS = {
 }
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _SWEEP_FLAGS = ("multirun", "sweep", "-multirun", "-sweep", "--sweep", "-M")
-_LISTS = ("metric", "diagnostic", "logger")
 _TRUE_OR_FALSE = ("rerun", "deterministic", "log.histograms", "log.layers")
 
 Words = list[str]
@@ -293,7 +300,7 @@ def _keys(line: _Line) -> None:
         several = re.fullmatch(r"\[?(\w+(,\w+)*)\]?", value)
         if several and (
             key in ("metrics", "diagnostics")
-            or (key in _LISTS and "," in value and "[" not in value and not line.sweeps)
+            or (key in LISTS and "," in value and "[" not in value and not line.sweeps)
         ):
             line.refuse(
                 f"{key.removesuffix('s')} takes a list", at, [f"{key.removesuffix('s')}=[{several[1]}]"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from gan_lab.config.aliases import KEYS, NO_KEYS, entry_called
+from gan_lab.config.aliases import KEYS, NO_KEYS, entries, entry_called
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 from gan_lab.utils.text import truncate
@@ -64,8 +64,8 @@ def groups() -> dict[str, str]:
 @cache
 def single_choice_groups() -> frozenset[str]:
     """Return the groups that take one entry, as they are chosen: all but metric, diagnostic and logger."""
-    entries = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
-    several = {str(name) for items in entries for name, chosen in items if isinstance(chosen, list)}
+    lines = (entry.items() for entry in _read("train")["defaults"] if isinstance(entry, dict))
+    several = {str(name) for items in lines for name, chosen in items if isinstance(chosen, list)}
     return frozenset(groups().values()) - several - {"logger"}  # of which the default is none
 
 
@@ -74,11 +74,17 @@ def settings() -> frozenset[str]:
     """Return every key that the configuration files hold: steps, log.every, optimizer.lr, ..."""
     keys = {key for key in _keys(_read("train")) if not key.startswith(("defaults", "hydra."))}
     for name, option in groups().items():
-        for path in (config_dir() / option.partition("@")[0]).glob("*.yaml"):
-            if name != "experiment":
-                whole = path.read_text(encoding="utf-8").startswith("# @package _global_")
-                keys.update(_keys(_read(f"{path.parent.name}/{path.stem}"), "" if whole else name))
+        folder = option.partition("@")[0]
+        for entry in entries(folder) if name != "experiment" else ():
+            keys.update(_keys_of(folder, entry, name))
     return frozenset(key for key in keys if not key.startswith("defaults"))
+
+
+def _keys_of(group: str, entry: str, name: str = "") -> set[str]:
+    """Return every key that an entry's file holds, those of its group under ``name``."""
+    path = config_dir() / group / f"{entry}.yaml"
+    whole = path.read_text(encoding="utf-8").startswith("# @package _global_")
+    return set(_keys(_read(f"{group}/{entry}"), "" if whole else name or group))
 
 
 def _defaults() -> list[str]:
@@ -117,11 +123,20 @@ def _no_such_plugin(match: re.Match[str]) -> str:
 
 def _no_such_entry(match: re.Match[str]) -> str:
     group, _, name = match["path"].rpartition("/")
-    entries = re.findall(r"^\t(\S+)$", match.string, re.MULTILINE)
-    entries = [entry for entry in entries if "=" not in entry]
-    choices = f"; choose from {', '.join(entries)}" if entries else ""
+    listed = re.findall(r"^\t(\S+)$", match.string, re.MULTILINE)
+    listed = [entry for entry in listed if "=" not in entry]
+    choices = f"; choose from {', '.join(listed)}" if listed else ""
     known = entry_called(group, name)
-    hint = f", it is called {known!r}" if known else _did_you_mean(name, {entry: entry for entry in entries})
+    hint = f", it is called {known!r}" if known else _did_you_mean(name, {entry: entry for entry in listed})
+    return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
+
+
+def _no_such_file(match: re.Match[str]) -> str:
+    """One name of a list, of which Hydra does not say what there is."""
+    group, _, name = match["path"].rpartition("/")
+    known = sorted(entries(group)) if group in groups() else []
+    choices = f"; choose from {', '.join(known)}, or an entry of your own (--config-dir)" if known else ""
+    hint = _did_you_mean(name, {entry: entry for entry in known})
     return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
 
 
@@ -145,7 +160,11 @@ def _no_such_key(match: re.Match[str]) -> str:
         return f"{key} cannot be set like that with the other choices: a group takes a name, and +{key}= adds"
     if key in settings():
         group, _, name = key.partition(".")
-        return f"the chosen {group} has no key {name!r} (+{key}= adds it)"
+        folder = options.get(group, group).partition("@")[0]
+        homes = [entry for entry in sorted(entries(folder)) if f"{folder}.{name}" in _keys_of(folder, entry)]
+        listed = " or ".join(filter(None, (", ".join(homes[:-1]), *homes[-1:])))
+        where = f": {folder}={listed} has it" if homes else ""
+        return f"the chosen {group} has no key {name!r}{where}"
     hint = _did_you_mean(key.rpartition("@")[2], {**{name: name for name in settings()}, **options})
     return f"unknown setting {key!r}{hint} (gan-lab train --help lists all)"
 
@@ -184,7 +203,7 @@ _MESSAGES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"^mismatched input '<EOF>'", lambda _: "an override is key=value, and one is empty"),
     (r"Could not override ''", lambda _: "an override is key=value, and one has no key"),
     (r"integer string conversion", lambda _: "a number is too long: it has thousands of digits"),
-    (r"Could not load '(?P<path>[^']+)'", lambda match: f"there is no {match['path']!r} to choose from"),
+    (r"Could not load '(?P<path>[^']+)'", _no_such_file),
     (
         r"Config group override must be a string",
         lambda _: (

@@ -1,6 +1,7 @@
 """Images that Python code hands over, as a tensor, an array or a data set of torch."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ def keep(data: Any) -> str:
     if not isinstance(data, (Tensor, np.ndarray)):
         data, labels = _stacked(data)
     images = _to_bytes(_channels_first(torch.as_tensor(data).detach().cpu()))
+    if labels is not None and (labels == labels[0]).all():  # no classes to tell apart: as without labels
+        labels = None
     digest = hash_content(images, labels)
     _kept[digest] = (images, labels)
     return digest
@@ -43,7 +46,8 @@ def load_handed_over(digest: str, name: str = "handed_over") -> Images:
 
 def _stacked(dataset: Any) -> tuple[Tensor, Tensor | None]:
     """Read a data set of torch item by item: images, or pairs of an image and a label."""
-    if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")) or not len(dataset):
+    is_list = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    if not is_list or isinstance(dataset, (str, Mapping)) or not len(dataset):
         raise DataError(
             f"dataset must be images or a data set of torch with items, got {type(dataset).__name__}"
         )

@@ -55,8 +55,12 @@ class Evaluator:
             order, training = order[: len(order) // 2], order[len(order) // 2 :]
         self.count = min(samples, len(order), len(training))
         if self.count < 2:
+            needed = (
+                "2 held-out samples" if held_out is not None else "4 samples, half of them to compare with"
+            )
             raise ConfigurationError(
-                f"metrics need at least 2 samples, and dataset {data.name} has {len(data)}"
+                f"dataset {data.name} must have at least {needed}, got {len(real_data)}: metrics.every=0 "
+                "trains without metrics"
             )
         self._real = FeatureBatch.concatenate(self._extract_real(real_data, order[: self.count]))
         reasons = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -23,10 +24,24 @@ def is_log(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) / min(values) > _FACTOR
 
 
-def set_scale(axes: Axes, which: str, values: Sequence[float], pad: float = 0.05) -> None:
-    """Set the limits of an axis ("x" or "y") to the values, on a logarithmic scale if they need it."""
+def is_geometric(values: Sequence[float]) -> bool:
+    """Return whether positive values were chosen by factors, such as 1e-4, 2e-4, 4e-4, or spread tenfold."""
+    steps = sorted(set(values))
+    if len(steps) < 2 or steps[0] <= 0:
+        return False
+    factors = [high / low for low, high in pairwise(steps)]
+    return steps[-1] >= 9.99 * steps[0] or (len(factors) > 1 and max(factors) < 1.01 * min(factors))
+
+
+def set_scale(
+    axes: Axes, which: str, values: Sequence[float], pad: float = 0.05, *, log: bool | None = None
+) -> None:
+    """Set the limits of an axis ("x" or "y") to the values, on a logarithmic scale if they need it.
+
+    log: whether they do; by default, see `is_log`.
+    """
     axis = axes.xaxis if which == "x" else axes.yaxis
-    log = is_log(values)
+    log = is_log(values) if log is None else log
     if log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         decades = math.log10(max(values) / min(values))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from gan_lab.report.axes import (
     broken_axes,
+    is_geometric,
     label_points,
     mark_anchors,
     set_scale,
@@ -283,7 +284,7 @@ def settings_plot(settings: Sequence[Part], metric: Part) -> Figure | None:
                 if len(ends) == 2 and index < len(PALETTE):
                     axes.plot([x, x], ends, color=color, alpha=0.4, linewidth=1.5)
             labels.append((y[-1], name, color if index < len(PALETTE) else MUTED))
-        set_scale(axes, "x", x_values)
+        set_scale(axes, "x", x_values, log=is_geometric(x_values))
         if not crowded:
             axes.set_xticks(x_values, [format_number(x, compact=True) for x in x_values])
             axes.minorticks_off()

@@ -22,17 +22,22 @@ _PROBLEM_KEYS = ("dataset", "model")
 def settings(runs: Sequence[Run]) -> list[Values]:
     """Return for every run what of its configuration varies across the runs, beside activations and seeds.
 
-    Chosen groups come first, then keys; what follows from those before is left out, so that
-    ``dataset=ring`` does not list everything that the ring brings along.
+    Chosen groups come first, then keys, all that tell what was asked for. Left out is what follows from it:
+    the keys that ``dataset=ring`` brings along, unless they were typed, and copies of a key further down.
     """
-    kept: list[tuple[str, list[str]]] = []
-    parts: list[tuple[str, ...]] = [()] * len(runs)
-    for key, values in _varying_choices(runs) + _varying_leaves(runs):
+    chosen = _varying_choices(runs)
+    typed = {key for run in runs for key in _typed_keys(run)}
+    brought = [tuple(values[i] for _, values in chosen) for i in range(len(runs))]
+    kept = dict(chosen)
+    parts = list(brought)
+    for key, values in _varying_leaves(runs):
         finer = [(*part, value) for part, value in zip(parts, values, strict=True)]
-        if len(set(finer)) > len(set(parts)):
-            kept.append((key, values))
+        follows = len(set(zip(brought, values, strict=True))) == len(set(brought))
+        is_new = not follows and values not in kept.values()
+        if is_new or key in typed or len(set(finer)) > len(set(parts)):
+            kept[key] = values
             parts = finer
-    return [{key: values[i] for key, values in kept} for i in range(len(runs))]
+    return [{key: values[i] for key, values in kept.items()} for i in range(len(runs))]
 
 
 def setting_name(values: Mapping[str, str]) -> str:
@@ -90,6 +95,11 @@ def format_value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(format_value, value))}]"
     return str(value)
+
+
+def _typed_keys(run: Run) -> list[str]:
+    """Return the keys that were typed for a run; none if Hydra left no record, as of Python code."""
+    return [word.lstrip("+~").partition("=")[0] for word in run.overrides or ()]
 
 
 def _varying_choices(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

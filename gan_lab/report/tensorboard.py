@@ -10,7 +10,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gan_lab.report.candidates import candidates
-from gan_lab.report.event_file import Chart, EventFile
+from gan_lab.report.event_file import EventFile
+from gan_lab.report.overview_charts import Curve, is_score, layout, tags
 from gan_lab.report.strata import settings
 from gan_lab.runs.config_file import CONFIG
 from gan_lab.runs.folder import LOCK
@@ -34,13 +35,9 @@ from gan_lab.utils.files import atomic_write
 from gan_lab.utils.paths import to_file_name
 
 _EVENTS = "events.out.tfevents."
-_VERSION = 1  # of what is written: another number has every file written again
+_VERSION = 2  # of what is written: another number has every file written again
 _PICTURES = 10  # the last ones of a seed; TensorBoard shows no more
 _SECONDS_TO_WAIT = 30.0  # for another process that writes
-_LOSSES = ("loss/generator", "loss/discriminator")
-_BANDED = (*_LOSSES, "probability/", "metrics/")
-
-Curve = Mapping[int, float]  # step -> value, NaN where it is not finite
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,21 @@ class Group:
         seeds = {seed.number: seed for run in runs for seed in run.seeds}
         return [seeds[number] for number in sorted(seeds)]
 
+    @cached_property
+    def averaged(self) -> dict[int, bool]:
+        """The seeds whose mean is shown, and whether each has diverged.
+
+        Those of runs that are finished or, as long as there are none, of those that train: a mean over all
+        would jump wherever the curve of a run ends that was stopped, or has begun late.
+        """
+        states = {run.folder: run.state for run in self.runs}
+        shown = next((state for state in ("finished", "running") if state in states.values()), None)
+        return {
+            seed.number: seed.diverged is not None
+            for seed in self.seeds
+            if shown is None or states[seed.folder.parent] in (shown, "diverged")
+        }
+
     @property
     def primary(self) -> str | None:
         """The score that decides; until a run has ended, the one that the caller knows of."""
@@ -71,7 +83,7 @@ class Group:
     @property
     def digest(self) -> str:
         """Eight digits that change if the file to be written does."""
-        states = [(run.name, run.status.state, run.status.diverged) for run in self.runs]
+        states = [(run.name, run.state, run.status.diverged) for run in self.runs]
         stamps = [(str(seed.folder), _stamp(seed.folder / STATS)) for seed in self.seeds]
         plain = repr((_VERSION, states, stamps, sorted(self.columns.items()), self.primary))
         return hashlib.sha256(plain.encode()).hexdigest()[:8]
@@ -96,6 +108,18 @@ def update_overview(study: Path, primary: str | None = None, *, wait: bool = Tru
     except Timeout:
         return False
     return True
+
+
+def refresh_overview(study: Path) -> None:
+    """Bring an overview that is there up to date, such as after runs were removed.
+
+    Where a run trains, that is left to it. What cannot be written stays as it is.
+    """
+    if not (study / OVERVIEW).is_dir():
+        return
+    with suppress(GanLabError, OSError):
+        if all(run.state != "running" for run in read_study(study, load=_load).runs):
+            update_overview(study, wait=False)
 
 
 def read_groups(study: Path, primary: str | None = None) -> list[Group]:
@@ -124,17 +148,17 @@ def event_file(group: Group) -> EventFile:
                 curves.setdefault(name, {})[seed.number] = curve
     scalars: dict[int, dict[str, float]] = {}
     for name in sorted(curves, key=lambda name: tag_of(name, primary)):
-        for tag, curve in _tags(name, curves[name], primary):
+        for tag, curve in tags(name, curves[name], group.averaged, primary):
             for step, value in curve.items():
                 scalars.setdefault(step, {})[tag] = value
-    scores = sorted((tag_of(name, primary), name.partition("/")[2]) for name in curves if _is_score(name))
+    scores = sorted((tag_of(name, primary), name.partition("/")[2]) for name in curves if is_score(name))
     first = min(group.runs, key=lambda run: run.status.started)
     running = any(run.status.state not in ENDED for run in group.runs)
     return EventFile(
         group.name,
         scalars,
         _pictures(group.seeds),
-        _layout(curves, primary),
+        layout(curves, primary),
         group.columns,
         dict(scores),
         None if running else not any(run.status.diverged for run in group.runs),
@@ -156,79 +180,6 @@ def _read_curves(seed: Seed, stamp: object) -> Mapping[str, Curve]:
             if name != "step" and not is_of_layer(name):
                 curves.setdefault(name, {})[line["step"]] = math.nan if value is None else value
     return curves
-
-
-def _tags(name: str, by_seed: Mapping[int, Curve], primary: str | None) -> Iterator[tuple[str, Curve]]:
-    """Yield (tag, curve) of the mean over seeds, of its band and of single seeds, as far as they are shown.
-
-    What is not finite counts in none of them: a seed that has diverged has no further points.
-    """
-    tag = tag_of(name, primary)
-    points: dict[int, list[float]] = {}
-    for curve in by_seed.values():
-        for step, value in curve.items():
-            if math.isfinite(value):
-                points.setdefault(step, []).append(value)
-    yield tag, {step: math.fsum(values) / len(values) for step, values in points.items()}
-    if len(by_seed) == 1:
-        return
-    if name.startswith(_BANDED):
-        _, low, high = _band(tag)
-        yield low, {step: min(values) for step, values in points.items()}
-        yield high, {step: max(values) for step, values in points.items()}
-    if name in (*_LOSSES, f"metrics/{primary}"):
-        for number, curve in by_seed.items():
-            yield f"{_seeds_tag(tag)}/seed_{number}", curve
-    if name == f"metrics/{primary}":
-        yield "seeds/averaged", {step: float(len(values)) for step, values in points.items()}
-
-
-def _band(tag: str) -> tuple[str, str, str]:
-    return tag, f"band/{_bare(tag)}/lowest", f"band/{_bare(tag)}/highest"
-
-
-def _seeds_tag(tag: str) -> str:
-    return f"seeds/{_bare(tag)}"
-
-
-def _bare(tag: str) -> str:
-    """Return a tag without the number that sorts it: "loss/generator" of "2_loss/generator"."""
-    return re.sub(r"^\d+_", "", tag)
-
-
-def _layout(names: Collection[str], primary: str | None) -> dict[str, list[Chart]]:
-    """Return the charts of the CUSTOM SCALARS tab, the score first; TensorBoard sorts within a category."""
-    deciding = [f"metrics/{primary}"]
-    others = sorted(name for name in names if _is_score(name) and name not in deciding)
-    categories = {
-        "score": (deciding, _band_chart),
-        "score, every seed": (deciding, _seeds_chart),
-        "losses": (_LOSSES, _band_chart),
-        "losses, every seed": (_LOSSES, _seeds_chart),
-        "D(x) and D(G(z))": (sorted(name for name in names if name.startswith("probability/")), _band_chart),
-        "other scores": (others, _band_chart),
-    }
-    layout = {
-        title: [chart(name, tag_of(name, primary)) for name in charted if name in names]
-        for title, (charted, chart) in categories.items()
-    }
-    return {title: charts for title, charts in layout.items() if charts}
-
-
-def _band_chart(name: str, tag: str) -> Chart:
-    return Chart(f"{_title(name)}, mean and range over seeds", bands=[_band(tag)])
-
-
-def _seeds_chart(name: str, tag: str) -> Chart:
-    return Chart(f"{_title(name)}, every seed", tags=rf"^{re.escape(_seeds_tag(tag))}/seed_\d+$")
-
-
-def _title(name: str) -> str:
-    return name.removeprefix("metrics/").removeprefix("probability/")
-
-
-def _is_score(name: str) -> bool:
-    return name.startswith("metrics/")
 
 
 def _pictures(seeds: Sequence[Seed]) -> dict[int, bytes]:

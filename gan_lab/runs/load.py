@@ -21,8 +21,8 @@ from gan_lab.runs.naming import to_plain
 from gan_lab.runs.run import Run, describe_scores
 from gan_lab.runs.status import Status
 from gan_lab.runs.weights import BEST_WEIGHTS, read_best_weights, read_weights
-from gan_lab.utils.checks import check_int
-from gan_lab.utils.devices import computing_on
+from gan_lab.utils.checks import check_int, check_path, check_texts
+from gan_lab.utils.devices import computing_on, find_device
 from gan_lab.utils.errors import DataError, GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.images import encode_png
@@ -95,7 +95,7 @@ class TrainedRun:
             reason = (lines[1] if len(lines) > 1 else lines[0]).strip()
             file = folder / (BEST_WEIGHTS if best else WEIGHTS)
             raise GanLabError(f"{file} does not fit the run's {CONFIG}: {reason}") from error
-        return network.eval().to(device)
+        return network.eval().to(find_device(device))
 
     def about_best(self, seed: int | None = None) -> dict[str, Any]:
         """Return step, metric and score of a seed's best generator; raises GanLabError if none was kept."""
@@ -106,7 +106,7 @@ class TrainedRun:
         seed = self.seeds[0] if seed is None else seed
         if seed not in folders:
             known = ", ".join(map(str, folders))
-            raise GanLabError(f"{self.folder} has no seed {seed}; it has {known}")
+            raise GanLabError(f"{self.folder} has no seed {seed!r}; it has {known}")
         return folders[seed]
 
     @torch.no_grad()
@@ -141,7 +141,7 @@ class TrainedRun:
         Spherical interpolation (White 2016, arXiv:1609.04468) keeps latents as long as Gaussian ones are;
         lengths are interpolated linearly.
         """
-        side = math.isqrt(number - 1) + 1
+        side = math.isqrt(check_int("number", number) - 1) + 1
         start, end = self._latent(2 * side, noise).chunk(2)
         cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
         angle = cosine.acos()[:, None, None]
@@ -162,8 +162,8 @@ class TrainedRun:
     def _generate(
         self, latent: Tensor, seed: int | None, noise: int, device: torch.device | str, *, best: bool
     ) -> Tensor:
-        parts = []
-        with computing_on(torch.device(device)):
+        parts, device = [], find_device(device)
+        with computing_on(device):
             generator = self.generator(seed, device, best=best)
             for chunk, z in enumerate(torch.split(latent, 256)):
                 with seeded(noise, "generate/sampling", chunk, device):  # for networks that draw themselves
@@ -179,7 +179,8 @@ def load(folder: str | Path, trust: Sequence[str] = (), *, changed_data: bool = 
     `DataError` if the folder of images that the run was trained on holds other images now, unless
     ``changed_data`` is true; a folder that is not there cannot tell.
     """
-    trained = open_run(Run.load(Path(folder)), trust)
+    path = check_path("folder", folder, "the path of a run's folder, such as 'outputs/digits/<run>'")
+    trained = open_run(Run.load(path), trust)
     if not changed_data and data_stamp(to_plain(trained.cfg)["dataset"]) is not None:
         change = trained.data_change(lambda: build(trained.cfg, "dataset"))
         if change is not None:
@@ -189,6 +190,7 @@ def load(folder: str | Path, trust: Sequence[str] = (), *, changed_data: bool = 
 
 def open_run(run: Run, trust: Sequence[str] = ()) -> TrainedRun:
     """Check that a run builds only what is trusted; raises GanLabError if it does not."""
+    check_texts("trust", trust, "a list of modules' names, such as ['my_module']")
     for seed in run.seeds:
         if not seed.folder.resolve().is_relative_to(run.folder.resolve()):
             raise GanLabError(f"{seed.folder} is a link that leads out of the run's folder")

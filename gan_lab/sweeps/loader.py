@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from gan_lab.runs.resolvers import register_resolvers
 from gan_lab.sweeps.combinations import combinations
 from gan_lab.sweeps.compose import SweepComposer
-from gan_lab.utils.checks import refusal
+from gan_lab.utils.checks import check_path, refusal
 from gan_lab.utils.paths import config_dir
 
 
@@ -26,8 +26,9 @@ def config_loader(folder: str | Path | None = None) -> ConfigLoader:
     """
     paths = create_config_search_path(str(config_dir()))
     if folder is not None:
-        if not Path(folder).is_dir():
-            raise refusal("config_dir", str(folder), "a folder of YAML files, such as mine")
+        allowed = "a folder of YAML files, such as mine"
+        if not check_path("config_dir", folder, allowed).is_dir():
+            raise refusal("config_dir", str(folder), allowed)
         paths.prepend("command-line", f"file://{Path(folder).resolve()}", anchor="schema")
     setup_globals()
     register_resolvers()

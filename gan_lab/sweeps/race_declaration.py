@@ -12,6 +12,7 @@ from gan_lab.runs.folder import run_folders
 from gan_lab.runs.naming import identity, to_plain
 from gan_lab.runs.race_file import RACE, Arm, RaceRecord
 from gan_lab.runs.status import now
+from gan_lab.sweeps.loggers import check_loggers
 from gan_lab.sweeps.sweep import Compose
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import relative
@@ -48,6 +49,7 @@ def declare(combinations: Sequence[Sequence[str]], compose: Compose) -> Declarat
     for cfg in composed:
         check_choices(cfg.hydra)
         check(cfg)
+    check_loggers(composed)
     configs = [to_plain(cfg) for cfg in composed]
     first = configs[0]
     if any(cfg["rerun"] for cfg in configs):

@@ -29,6 +29,7 @@ from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import shorter_name, to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
+from gan_lab.sweeps.loggers import check_loggers
 from gan_lab.sweeps.overall import progress_of_all
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
 from gan_lab.utils.paths import quoted
@@ -181,6 +182,7 @@ def _notes(jobs: Sequence[SweepJob], study: Path) -> Iterator[str]:
 def sweep_jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
     """Compose and check all combinations; those that ask for the same run become one job."""
     jobs: dict[Path, SweepJob] = {}
+    to_train: list[DictConfig] = []
     configs: dict[Path, Mapping[str, Any]] = {}
     stamp_of = _stamped_once()
     common = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
@@ -196,10 +198,13 @@ def sweep_jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[
         if folder not in jobs:
             jobs[folder] = SweepJob(list(overrides), folder, status, done)
             configs[folder] = cfg
-            if done:
+            if not done:
+                to_train.append(composed)
+            else:
                 with suppress(GanLabError):  # gan-lab report names what is corrupt
                     configs[folder] = Run.load(folder).config
         jobs[folder].watched |= watched_differences(cfg, configs[folder])
+    check_loggers(to_train)
     return list(jobs.values())
 
 

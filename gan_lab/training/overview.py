@@ -1,24 +1,27 @@
 """Keep the study's overview in TensorBoard up to date while a run trains, at little cost and no risk."""
 
-import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gan_lab.report.tensorboard import update_overview
-
-_log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN = 10.0
 _SHARE = 0.03  # of the time, at most
 
 
 class Overview:
-    """The overview of the study that a run's folder lies in; there is none for a folder elsewhere."""
+    """The overview of the study that a run's folder lies in; there is none for a folder elsewhere.
 
-    def __init__(self, run: Path, study: str, primary: str | None) -> None:
+    ``on_failure`` gets the error when it cannot be written.
+    """
+
+    def __init__(
+        self, run: Path, study: str, primary: str | None, on_failure: Callable[[Exception], None]
+    ) -> None:
         self._study = run.absolute().parent
         self._active = self._study.name == study
-        self._primary = primary
+        self._primary, self._on_failure = primary, on_failure
         self._next = time.monotonic() + _SECONDS_BETWEEN
 
     def update(self) -> None:
@@ -38,4 +41,4 @@ class Overview:
         try:
             update_overview(self._study, self._primary, wait=wait)
         except Exception as error:  # the run is worth more than its picture
-            _log.info("the study's overview in TensorBoard was not written", exc_info=error)
+            self._on_failure(error)

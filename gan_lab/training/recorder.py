@@ -79,8 +79,7 @@ class Recorder:
             else None
         )
         self._execution = experiment.engine.execution if experiment.engine is not None else None
-        self._failed_observers: set[str] = set()
-        self._failed_loggers: set[str] = set()
+        self._failed: set[str] = set()
         self.latent_size, self.num_samples = cfg.model.latent_size, cfg.samples.number
         self.histograms = cfg.log.histograms
         self.diverged_states = {state.seed: state for state in diverged_states}
@@ -92,7 +91,7 @@ class Recorder:
         self._seconds_before = status.seconds
         self._begun = self._last_log = time.monotonic()
         self._last_log_step = status.step
-        self._overview = Overview(folder, cfg.study, self._primary)
+        self._overview = Overview(folder, cfg.study, self._primary, self._overview_failed)
         self._bar = progress_bar(folder.name, total=status.steps, initial=status.step, unit="step")
 
     def _seed_log(self, seed: int, loggers: Mapping[str, Logger]) -> SeedLog:
@@ -231,16 +230,21 @@ class Recorder:
 
     def _not_measured(self, what: str, step: int, error: BaseException) -> None:
         reason = f"{what} not measured at step {step}: {summarize_exception(error)}"
-        _log.info("%s", reason, exc_info=error)
-        if what not in self._failed_observers:
-            self._failed_observers.add(what)
-            self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
+        self._say_once(what, reason, error)
 
     def _logger_failed(self, name: str, step: int, error: BaseException) -> None:
         reason = f"logger {name} failed at step {step} and is left out: {summarize_exception(error)}"
+        self._say_once(f"logger {name}", reason, error)
+
+    def _overview_failed(self, error: BaseException) -> None:
+        reason = f"the study's overview in TensorBoard was not written: {summarize_exception(error)}"
+        self._say_once("overview", reason, error)
+
+    def _say_once(self, what: str, reason: str, error: BaseException) -> None:
+        """Log a failure that costs no more than itself; the first of its kind is said on the terminal."""
         _log.info("%s", reason, exc_info=error)
-        if name not in self._failed_loggers:  # once for all seeds
-            self._failed_loggers.add(name)
+        if what not in self._failed:
+            self._failed.add(what)
             self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
     def diverged(self, step: int, last_finite: TrainState) -> None:

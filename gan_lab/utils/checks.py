@@ -4,8 +4,10 @@ They return the value, so that a constructor can check what it keeps in the same
 """
 
 import math
+import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from gan_lab.utils.errors import ConfigurationError
@@ -79,6 +81,20 @@ def check_name(key: str, value: Any) -> str:
 def check_text(key: str, value: Any, allowed: str) -> str:
     """Check that ``value`` is text, and more than blanks."""
     if not isinstance(value, str) or not value.strip():
+        raise refusal(key, value, allowed)
+    return value
+
+
+def check_path(key: str, value: Any, allowed: str) -> Path:
+    """Check that ``value`` is a path, or text that names one."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise refusal(key, value, allowed)
+    return Path(value)
+
+
+def check_texts(key: str, value: Any, allowed: str) -> Sequence[str]:
+    """Check that ``value`` is a list of texts; a text alone, whose characters would be taken, is none."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         raise refusal(key, value, allowed)
     return value
 

@@ -48,6 +48,15 @@ def select_device(name: str) -> torch.device:
     return device
 
 
+def find_device(device: torch.device | str) -> torch.device:
+    """Return a device that is one already, or the one of that name, see `select_device`."""
+    if isinstance(device, torch.device):
+        return device
+    if not isinstance(device, str):
+        raise refusal("device", device, DEVICES)
+    return select_device(device)
+
+
 @contextmanager
 def computing_on(
     device: torch.device, precision: str = "fp32", *, deterministic: bool | None = None

@@ -41,4 +41,5 @@ def data_dir() -> Path:
 
 def to_file_name(text: str, length: int = 80) -> str:
     """Return ``text`` as part of a file name: at most ``length`` ASCII letters, digits and . _ = , + -"""
-    return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text)[:length].strip(".-,")
+    plain = re.sub(r"[][(){}'\"]", "", text)  # a list's values would look negative behind a -
+    return re.sub(r"[^A-Za-z0-9._=,+-]+", "-", plain)[:length].strip(".-,")

@@ -53,6 +53,7 @@ def make_run(
     started: str = "2026-11-23T10:00:00+00:00",
     reason: str = "",
     recorded: bool = True,
+    typed_too: Sequence[str] = (),
     untrained: float | None = None,
     real_data: float | Sequence[float] | None = 0.31,
     curves: Mapping[int, Sequence[float]] | None = None,
@@ -61,11 +62,11 @@ def make_run(
 ) -> Path:
     """Write a run's folder whose seed ``first + i`` ends with ``scores[i]``; return the folder.
 
-    changes: dotted keys of config.yaml; own: parameters of the activation; results: keys of results.json;
-    metrics: further scores, each with all that a score has; health: share of dead units everywhere;
-    untrained: what is logged at step 0, nothing if None; curves: step -> a score per seed, instead of a
-    smooth decay to the last one; facts: further keys of status.json;
-    spec: further keys of the deciding score in results.json.
+    changes: dotted keys of config.yaml, typed unless ``choices`` bring them along; own: parameters of the
+    activation; results: keys of results.json; metrics: further scores, each with all that a score has;
+    health: share of dead units everywhere; untrained: what is logged at step 0, nothing if None; curves:
+    step -> a score per seed, instead of a smooth decay to the last one; facts: further keys of status.json;
+    spec: further keys of the deciding score in results.json; typed_too: further overrides.
     """
     diverged = dict(diverged or {})
     folder = study / (name or f"activation={activation}{f'-{discriminator}' if discriminator else ''}")
@@ -106,7 +107,10 @@ def make_run(
     OmegaConf.save(config, folder / "config.yaml")
     if recorded:
         (folder / ".hydra").mkdir()
-        typed += [f"{key}={value}" for key, value in (changes or {}).items() if key != "samples.number"]
+        typed += [f"{group}={entry}" for group, entry in (choices or {}).items()]
+        brought = ("samples.number", *(f"{group}." for group in choices or {}))
+        typed += [f"{key}={value}" for key, value in (changes or {}).items() if not key.startswith(brought)]
+        typed += typed_too
         OmegaConf.save(OmegaConf.create(typed), folder / ".hydra" / "overrides.yaml")
     for index, (seed, score) in enumerate(zip(seeds, scores, strict=True)):
         _seed(

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,44 @@ def test_an_error_inside_leaves_the_process_as_it_was() -> None:
     with pytest.raises(ConfigurationError):
         train_run([*TINY_POINTS, "activation=leaky_relu", "activation.negative_slope=x"])
     assert (torch.full((1,), 2.0**-1040, dtype=torch.float64) * 1.5).item() > 0
+
+
+RUN = "the path of a run's folder, such as 'outputs/digits/<run>'"
+TRUST = r"trust must be a list of modules' names, such as \['my_module'\]"
+WHOLE = "number must be a whole number of at least 1"
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda run: run.sample(-1), f"{WHOLE}, got -1"),
+        (lambda run: run.sample(2.5), f"{WHOLE}, got 2.5"),
+        (lambda run: run.interpolate(-1), f"{WHOLE}, got -1"),
+        (lambda run: run.interpolate(2.5), f"{WHOLE}, got 2.5"),
+        (lambda run: run.sample(2, seed="0"), "has no seed '0'; it has 0"),
+        (lambda run: run.sample(2, device="gpu"), "device must be auto, cpu, .*got 'gpu'"),
+        (lambda run: run.generator(device=3.5), "device must be auto, cpu, .*got 3.5"),
+        (lambda run: load(None), f"folder must be {RUN}, got None"),
+        (lambda run: load(3), f"folder must be {RUN}, got 3"),
+        (lambda run: load(run.folder, trust="mine"), f"{TRUST}, got 'mine'"),
+        (lambda run: load(run.folder, trust=3), f"{TRUST}, got 3"),
+        (lambda run: Study("points").runs(trust=3), f"{TRUST}, got 3"),
+        (lambda run: train_run(3), r"overrides must be a list such as \['activation=elu'\], got 3"),
+        (lambda run: train_run(None), "overrides must be a list such as .*, got None"),
+        (lambda run: Study("points").train(3), "overrides must be a list such as .*, got 3"),
+        (lambda run: train_run(config_dir=3), "config_dir must be a folder of YAML files, .*got 3"),
+        (lambda run: train_run(dataset=[torch.zeros(1, 8, 8)] * 9), "dataset must be one tensor .*9 images"),
+        (lambda run: Study("x").train(dataset=[np.zeros((8, 8))] * 9), "dataset must be one .*9 images"),
+        (lambda run: train_run(dataset={"a": 1}), "dataset must be images .*, got dict"),
+        (
+            lambda run: train_run(dataset=torch.zeros(3, 1, 8, 8, dtype=torch.uint8), metrics__every=1),
+            "must have at least 4 samples, half of them to compare with, got 3: metrics.every=0 trains",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_sentence(
+    call: Callable[[TrainedRun], object], sentence: str, trained: Callable[..., TrainedRun]
+) -> None:
+    with pytest.raises(GanLabError, match=sentence) as caught:
+        call(trained(*TINY_POINTS, "steps=2", "samples.every=0"))
+    assert "\n" not in str(caught.value)

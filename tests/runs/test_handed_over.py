@@ -56,6 +56,12 @@ def test_other_images_or_labels_are_other_data() -> None:
     assert labeled.labels.tolist() == labels.tolist()
 
 
+def test_labels_of_one_class_are_as_none() -> None:
+    one_class = TensorDataset(images(), torch.full((40,), 7))
+    assert in_memory.keep(one_class) == in_memory.keep(images())
+    assert in_memory.load_handed_over(in_memory.keep(one_class)).labels is None
+
+
 def test_the_range_of_floats_is_said(caplog: pytest.LogCaptureFixture) -> None:
     in_memory.keep(images().float() / 255)
     assert "float images are taken as in [0, 1]: 0 is black, 1 is white" in caplog.text

@@ -113,6 +113,16 @@ def test_without_its_extra_wandb_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_a_sweep_whose_logger_cannot_be_used_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wandb_logger, "find_spec", lambda name: None)
+    sentence = (
+        "gan-lab: logger.wandb: it needs what the extra 'wandb' installs: pip install 'gan-lab[wandb]'\n"
+    )
+    for words in (["activation=relu,elu"], ["activation=relu,elu", "hydra/sweeper=race"]):
+        assert refused("train", "-m", *FEW, *words, "logger=wandb") == sentence
+        assert not Path("outputs").exists()
+
+
 def test_a_logger_of_ones_own_needs_no_trust_to_load_the_run() -> None:
     run = train([*FEW, MEMORY])
     assert load(run.folder).sample(2).shape == (2, 2)

@@ -156,6 +156,11 @@ def test_every_other_key_is_one_that_can_be_typed() -> None:
         ("initialization=Xavier", "initialization=glorot"),
         ("optimizer@discriminator_optimizer=SGD", "optimizer@discriminator_optimizer=sgd"),
         ("activation=glob(*)", "activation=glob(*)"),
+        ("regularizer=null", "regularizer=none"),
+        ("regularizer=null,r1", "regularizer=none,r1"),
+        ("logger=null", "logger=[]"),
+        ("model=null", "model=null"),
+        ("schedule@generator_schedule=null", "schedule@generator_schedule=null"),
         ("activation=nothing", "activation=nothing"),
         ("activation.alpha=swish", "activation.alpha=swish"),
         ("study=swish", "study=swish"),
@@ -165,9 +170,15 @@ def test_an_alias_is_resolved_before_anything_is_composed(typed: str, meant: str
     assert resolve_aliases([typed]) == [meant]
 
 
-def test_the_identity_is_the_same_under_either_name() -> None:
-    [typed] = resolve_aliases(["activation=swish"])
-    assert identity(composed(typed)) == identity(composed("activation=silu"))
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("activation=swish", ["activation=silu"]),
+        *((f"{group}=null", []) for group in ("regularizer", "schedule", "clipping", "logger")),
+    ],
+)
+def test_the_identity_is_the_same_under_either_name(typed: str, meant: list[str]) -> None:
+    assert identity(composed(*resolve_aliases([typed]))) == identity(composed(*meant))
 
 
 @pytest.mark.parametrize(

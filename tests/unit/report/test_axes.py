@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gan_lab.report.axes import is_log, padded, split_anchors
+from gan_lab.report.axes import is_geometric, is_log, padded, split_anchors
 from gan_lab.report.figures import curves_together, forest_plot
 from gan_lab.report.style import PALETTE, new_figure
 
@@ -31,6 +31,24 @@ def test_a_score_never_makes_the_axis_logarithmic() -> None:
     assert not is_log(values)
     near, far = split_anchors(anchored(19.0, 520.0), values)
     assert (near, far) == ({"untrained": 520.0}, {"real data": 19.0})
+
+
+@pytest.mark.parametrize(
+    ("values", "geometric"),
+    [
+        ([5e-5, 2e-4, 8e-4], True),
+        ([8.0, 16.0, 32.0], True),
+        ([1e-4, 3e-4, 1e-3], True),
+        ([1e-4, 2e-3], True),
+        ([1.0, 2.0], False),
+        ([0.1, 0.2, 0.3, 0.4], False),
+        ([0.0, 1.0, 100.0], False),
+        ([3.0, 3.0], False),
+        ([], False),
+    ],
+)
+def test_keys_that_were_varied_by_factors_are_drawn_so(values: list[float], geometric: bool) -> None:
+    assert is_geometric(values) == geometric
 
 
 def test_limits_are_those_of_the_data_and_never_empty() -> None:

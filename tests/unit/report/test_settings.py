@@ -46,6 +46,42 @@ def test_a_parameter_that_varies_under_one_name_is_told(study: Path) -> None:
     assert ranked(report_on(study)) == ["elu (alpha=1)", "elu (alpha=0.5)", "relu"]
 
 
+def in_settings(study: Path, *settings: dict[str, Any], **own: Any) -> list[str]:
+    """Write elu and relu in each setting; return how the report names the settings."""
+    for number, changes in enumerate(settings):
+        for name in ("elu", "relu"):
+            make_run(study, name, [1.0] * 5, name=f"{name}-{number}", changes=changes, **own)
+    return [setting["name"] for setting in report_on(study)["settings"]]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_settings_that_differ_in_several_keys_are_named_by_all_of_them(study: Path, recorded: bool) -> None:
+    slow = {"optimizer.lr": 1e-4, "batch_size": 128}
+    fast = {"optimizer.lr": 1e-3, "batch_size": 32}
+    assert in_settings(study, slow, fast, recorded=recorded) == [
+        "batch_size=32, optimizer.lr=0.001",
+        "batch_size=128, optimizer.lr=0.0001",
+    ]
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_what_an_entry_brings_along_is_named_only_if_it_was_typed(study: Path, typed: bool) -> None:
+    for number, (optimizer, rate) in enumerate((("adam", 1e-4), ("sgd", 1e-2))):
+        for name in ("elu", "relu"):
+            make_run(
+                study,
+                name,
+                [1.0] * 5,
+                name=f"{name}-{number}",
+                choices={"optimizer": optimizer},
+                changes={"optimizer.lr": rate},
+                typed_too=[f"optimizer.lr={rate}"] if typed else [],
+            )
+    rates = [", optimizer.lr=0.0001", ", optimizer.lr=0.01"] if typed else ["", ""]
+    named = [f"optimizer={name}{rate}" for name, rate in zip(("adam", "sgd"), rates, strict=True)]
+    assert [setting["name"] for setting in report_on(study)["settings"]] == named
+
+
 def by_rate(
     study: Path, rates: tuple[float, ...] = (2e-4, 8e-4, 5e-5), skip: tuple[str, float] | None = None
 ) -> None:
@@ -124,7 +160,7 @@ def test_data_sets_are_a_problem_and_no_means(study: Path) -> None:
     assert "Over both settings, elu is the best of 2" in report["verdict"]["text"]
     (command,) = report["verdict"]["rerun"]["commands"]
     assert command == (
-        "gan-lab train -m activation=elu dataset.name=digits,kmnist seed=8 seeds=8 study=study_fresh"
+        "gan-lab train -m activation=elu dataset=digits,kmnist seed=8 seeds=8 study=study_fresh"
     )
 
 

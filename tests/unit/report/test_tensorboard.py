@@ -1,6 +1,7 @@
 """A study in TensorBoard: one run per candidate, rebuilt from the runs' own files."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata as hparams
 
 from gan_lab.report import tensorboard
-from gan_lab.report.tensorboard import update_overview
+from gan_lab.report.tensorboard import refresh_overview, update_overview
 from tests.helpers.synthetic import STEPS, make_run, metric
 
 SCORES = {"elu": [10.0, 14.0, 30.0], "relu": [7.0, 8.0, 9.0]}
@@ -124,6 +125,38 @@ def test_a_seed_that_diverged_has_no_further_points(tmp_path: Path) -> None:
     update_overview(tmp_path / "mine")
     assert points(tmp_path / "mine", "elu", "seeds/averaged") == [(500, 2), (1000, 2), (1500, 1), (2000, 1)]
     assert points(tmp_path / "mine", "elu", "1_score/fid")[-1][1] == 4.0
+
+
+def test_a_mean_does_not_jump_where_a_run_ended_early_or_began_late(tmp_path: Path) -> None:
+    """Finished seeds score 4, those that are on their way 100: no step mixes both."""
+    study = tmp_path / "mine"
+    for first, state, step in ((4, "interrupted", 500), (6, "failed", 1000)):
+        curve = {at: [100.0] * 2 for at in STEPS if at <= step}
+        make_run(study, "elu", [100.0] * 2, first=first, name=state, state=state, step=step, curves=curve)
+    update_overview(study)
+    assert points(study, "elu", "1_score/fid") == [(500, 100.0)]
+    make_run(study, "elu", [4.0, 4.0], name="whole", curves={step: [4.0] * 2 for step in STEPS})
+    update_overview(study)
+    assert points(study, "elu", "1_score/fid") == [(step, 4.0) for step in STEPS]
+    assert points(study, "elu", "seeds/averaged") == [(step, 2.0) for step in STEPS]
+    assert points(study, "elu", "seeds/score/fid/seed_4")[-1] == (500, 100.0)
+
+
+def test_a_mean_has_no_point_where_a_seed_has_none_yet(tmp_path: Path) -> None:
+    make_run(tmp_path / "mine", "elu", [1.0, 3.0])
+    stats = tmp_path / "mine/activation=elu/seed_1/stats.jsonl"
+    stats.write_text("".join(stats.read_text().splitlines(keepends=True)[:2]))
+    update_overview(tmp_path / "mine")
+    assert [step for step, _ in points(tmp_path / "mine", "elu", "1_score/fid")] == list(STEPS[:2])
+
+
+def test_a_report_takes_runs_out_that_were_removed(study: Path) -> None:
+    shutil.rmtree(study / "activation=relu")
+    refresh_overview(study)
+    assert names(study) == ["elu"]
+    shutil.rmtree(study / "tensorboard")
+    refresh_overview(study)
+    assert not (study / "tensorboard").exists()
 
 
 def test_only_what_has_changed_is_written_again_and_is_all_that_is_shown(study: Path) -> None:
