@@ -46,14 +46,14 @@ def _row(run: Run) -> dict[str, Any]:
         "seeds": status.seeds,
         "diverged": {str(seed): step for seed, step in sorted(status.diverged.items())},
         "reason": status.reason,
-        **_headline(run),
+        **headline(run),
         "seconds": status.seconds,
         "device": status.device,
         "age_seconds": _age(status.ended if state != "running" and status.ended else status.started),
     }
 
 
-def _headline(run: Run) -> dict[str, Any]:
+def headline(run: Run) -> dict[str, Any]:
     """Return the deciding metric and the median of its last score over seeds; a failed seed is the worst."""
     measured = [seed.results for seed in run.seeds if seed.results]
     if not measured:

@@ -6,7 +6,7 @@ is still alive. Imports no torch.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,13 @@ from gan_lab.runs.log import LOG
 from gan_lab.runs.naming import shorter_name, to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
+from gan_lab.sweeps.live import live_table
 from gan_lab.sweeps.loggers import check_loggers
-from gan_lab.sweeps.overall import progress_of_all
+from gan_lab.sweeps.overall import lines_of_all
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunBusyError, summarize_exception
 from gan_lab.utils.paths import quoted
 from gan_lab.utils.tables import format_table, terminal_width
+from gan_lab.utils.terminal import live_terminal
 from gan_lab.utils.text import format_duration, plural
 
 Compose = Callable[[list[str]], DictConfig]
@@ -119,7 +121,7 @@ def sweep(
     try:
         # Last come those that never ended: what killed them may kill again, or another terminal trains them.
         unfinished = sorted((job for job in jobs if not job.done), key=SweepJob.never_ended)
-        with _folders_made(unfinished), progress_of_all([job.folder for job in unfinished]):
+        with _folders_made(unfinished), _progress([job.folder for job in unfinished]):
             _launch(unfinished, launch, batch_size or len(jobs))
     except ConfigurationError:  # the launcher could not even begin
         raise
@@ -128,6 +130,12 @@ def sweep(
         raise
     print(table(jobs))
     return sum(job.outcome() not in SUCCESSES for job in jobs)
+
+
+def _progress(folders: Sequence[Path]) -> AbstractContextManager[None]:
+    """Show how far the runs are: in a terminal as a live table, elsewhere in lines."""
+    terminal = live_terminal()
+    return lines_of_all(folders) if terminal is None or len(folders) < 2 else live_table(terminal, folders)
 
 
 @contextmanager

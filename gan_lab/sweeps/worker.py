@@ -28,6 +28,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from tqdm import tqdm
 
+from gan_lab.sweeps.live import live_output
 from gan_lab.sweeps.workers import STOP, StoppableTask
 from gan_lab.utils.errors import RunFailedError, summarize_exception
 from gan_lab.utils.signals import RunInterrupted
@@ -44,6 +45,7 @@ class Job:
 
     task: tuple[str, str]
     folder: Path
+    output: Path | None
     context: HydraContext
     config: DictConfig
     overrides: list[str]
@@ -130,8 +132,8 @@ def run_jobs(
             job_config = _job_config(context, config, overrides, number)
             folder = Path(job_config.hydra.sweep.dir) / job_config.hydra.sweep.subdir
             singletons = Singleton.get_state()
-            job = Job(name, task.folder, context, config, list(overrides), number, singletons)
-            if len(job_overrides) > 1:
+            job = Job(name, task.folder, task.output, context, config, list(overrides), number, singletons)
+            if len(job_overrides) > 1 and live_output() is None:
                 where = _where(len(returns), len(job_overrides), time.monotonic() - begun)
                 print(where, file=sys.stderr, flush=True)
             returns.append(workers.alive().run(job, Stalled(folder, minutes)))
@@ -212,7 +214,7 @@ def _run(job: Job) -> JobReturn:
         return run_job(
             hydra_context=job.context,
             config=config,
-            task_function=StoppableTask(task, job.folder),
+            task_function=StoppableTask(task, job.folder, job.output, launcher=os.getppid()),
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )

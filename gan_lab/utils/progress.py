@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -11,6 +12,7 @@ from tqdm.auto import tqdm as tqdm_auto
 SECONDS_PER_LINE = 30.0
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}s, {elapsed} passed, about {remaining} left"
 _NARROW = 80  # columns
+_steps_shown_elsewhere = False
 
 
 def progress_bar(what: str, iterable: Iterable[Any] | None = None, **options: Any) -> Any:
@@ -19,13 +21,28 @@ def progress_bar(what: str, iterable: Iterable[Any] | None = None, **options: An
     Where nobody watches, as in a log of a cluster, one line is written every 30 seconds, which names ``what``
     is done.
     """
+    if _steps_shown_elsewhere and options.get("unit") == "step":
+        return tqdm(iterable, disable=True)
     if not _in_notebook() and not sys.stderr.isatty():
         return _Lines(iterable, desc=what, file=sys.stderr, **{**options, "leave": False})
     return tqdm_auto(iterable, file=sys.stderr, disable=False, dynamic_ncols=True, **options)
 
 
+@contextmanager
+def steps_shown_elsewhere() -> Iterator[None]:
+    """Have no bar of a run's steps inside, because somebody else shows how far it is."""
+    global _steps_shown_elsewhere
+    before, _steps_shown_elsewhere = _steps_shown_elsewhere, True
+    try:
+        yield
+    finally:
+        _steps_shown_elsewhere = before
+
+
 def annotate(bar: Any, text: str) -> None:
     """Show ``text`` behind the numbers of a bar if the terminal has room for it: the bar comes first."""
+    if bar.disable:
+        return
     columns = bar.dynamic_ncols(bar.fp)[0] if callable(bar.dynamic_ncols) else None
     bar.set_postfix_str("" if columns is not None and columns < _NARROW else text, refresh=False)
 

@@ -30,7 +30,7 @@ def format_table(
     name = keys - 1
     longest = max(len(row[name]) for row in rows)
     room = max(longest - (max(map(len, lines)) - width), min(_SHORTEST, width // 2))
-    rows = [[*row[:name], _shortened(row[name], room), *row[keys:]] for row in rows]
+    rows = [[*row[:name], shorten(row[name], room), *row[keys:]] for row in rows]
     lines = []
     for columns in _blocks(rows, keys, width):
         block = [[row[column] for column in columns] for row in rows]
@@ -40,6 +40,13 @@ def format_table(
         wrapped = [line for row in block for line in _wrapped(row, spare)]
         lines += [*([""] if lines else []), *_aligned(wrapped, lefts)]
     return lines
+
+
+def shorten(name: str, length: int) -> str:
+    """Return both ends of a name that is longer."""
+    if len(name) <= length:
+        return name
+    return f"{name[: max(length - 3 - _END, 0)]}...{name[-_END:]}"
 
 
 def _aligned(rows: Sequence[Row], left: Collection[int]) -> list[str]:
@@ -52,13 +59,6 @@ def _aligned(rows: Sequence[Row], left: Collection[int]) -> list[str]:
         ]
         lines.append(_GAP.join(cells).rstrip())
     return lines
-
-
-def _shortened(name: str, length: int) -> str:
-    """Return both ends of a name."""
-    if len(name) <= length:
-        return name
-    return f"{name[: max(length - 3 - _END, 0)]}...{name[-_END:]}"
 
 
 def _blocks(rows: Sequence[Row], keys: int, width: int) -> Iterator[list[int]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gan_lab.sweeps import overall as module
-from gan_lab.sweeps.overall import overall, progress_of_all
+from gan_lab.sweeps.overall import Snapshot, lines_of_all, overall, where
 from tests.helpers.synthetic import make_run
 
-NOT_BEGUN = (0, 0, "")
+NOT_BEGUN = Snapshot()
 
 
 def run(study: Path, name: str, state: str, step: int) -> Path:
@@ -26,7 +26,7 @@ def test_what_is_left_follows_from_the_steps_of_all_runs(tmp_path: Path) -> None
     # 4,000 of 8,000 steps took a minute.
     assert overall(folders, [NOT_BEGUN] * 4, 60.0) == "1 of 4 runs ended, 2 training, about 1 min left"
     # Of c, 1,000 steps were there already: 3,000 of 7,000 took a minute.
-    before = [NOT_BEGUN, NOT_BEGUN, (1000, 2000, "interrupted"), NOT_BEGUN]
+    before = [NOT_BEGUN, NOT_BEGUN, Snapshot(1000, 2000, "interrupted"), NOT_BEGUN]
     assert overall(folders, before, 90.0) == "1 of 4 runs ended, 2 training, about 2 min left"
 
 
@@ -34,7 +34,14 @@ def test_nothing_is_said_of_runs_one_after_the_other_or_of_a_dead_one(tmp_path: 
     folders = [run(tmp_path, "a", "finished", 2000), run(tmp_path, "b", "running", 500)]
     assert overall(folders, [NOT_BEGUN] * 2, 60.0) == ""
     folders.append(run(tmp_path, "dead", "running", 700))
-    assert overall(folders, [NOT_BEGUN, NOT_BEGUN, (700, 2000, "running")], 60.0) == ""
+    assert overall(folders, [NOT_BEGUN, NOT_BEGUN, Snapshot(700, 2000, "running")], 60.0) == ""
+
+
+def test_of_runs_one_after_the_other_it_is_said_which_one_trains(tmp_path: Path) -> None:
+    folders = [run(tmp_path, "a", "finished", 2000), run(tmp_path, "b", "running", 500)]
+    folders += [tmp_path / "c", tmp_path / "d"]
+    assert where(folders, [NOT_BEGUN] * 4, 60.0) == "run 2 of 4, about 2 min left"
+    assert where(folders[2:], [NOT_BEGUN] * 2, 60.0) == "run 1 of 2"
 
 
 def test_the_line_comes_now_and_then_until_the_sweep_ends(
@@ -43,7 +50,7 @@ def test_the_line_comes_now_and_then_until_the_sweep_ends(
     said = threading.Event()
     monkeypatch.setattr(module, "SECONDS_PER_LINE", 0.01)
     monkeypatch.setattr(module, "overall", lambda *_: said.set() or "2 of 3 runs ended, 2 training")
-    with progress_of_all([tmp_path / "a"]):
+    with lines_of_all([tmp_path / "a"]):
         assert said.wait(10)
     assert not [thread for thread in threading.enumerate() if "watch" in thread.name]
     assert set(capsys.readouterr().err.splitlines()) == {"2 of 3 runs ended, 2 training"}
