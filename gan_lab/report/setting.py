@@ -48,7 +48,7 @@ class Evidence:
 def analyze_setting(evidence: Evidence, asked: Question, notes: list[str]) -> Part:
     """Analyze the complete candidates of one setting."""
     metric = asked.metric
-    learning = _learning(evidence, metric)
+    learning = who_learned(evidence, metric)
     unranked = [*learning["not_learned"], *learning["diverged"]]
     ranked = {name: scores for name, scores in evidence.scores.items() if name not in unranked}
     part = _compare(ranked, evidence.groups, asked)
@@ -77,7 +77,7 @@ def analyze_setting(evidence: Evidence, asked: Question, notes: list[str]) -> Pa
     }
 
 
-def _learning(evidence: Evidence, metric: PrimaryMetric) -> Part:
+def who_learned(evidence: Evidence, metric: PrimaryMetric) -> Part:
     """Test which candidates score better than untrained generators."""
     diverged = [name for name, scores in evidence.scores.items() if not np.isfinite(scores).any()]
     untrained = {

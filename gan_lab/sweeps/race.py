@@ -4,7 +4,7 @@ Each round is a sweep, under any launcher. What was declared and decided stands 
 (`gan_lab.runs.race_file`); a decision that stands there is never made again. Imports no torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gan_lab.report.comparison.scores import Floats
 from gan_lab.report.declared import PrimaryMetric, margin, primary_metric
 from gan_lab.report.entries import StudyRun, entries, study_runs
 from gan_lab.report.scoring import oriented
+from gan_lab.report.setting import Evidence, who_learned
 from gan_lab.runs.race_file import RaceRecord, Round
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import now
@@ -49,18 +50,19 @@ def race(
                 break
             record.rounds.append(Round(record.looks[len(record.rounds)], {}, now()))
         runs = round_runs(asked, len(record.rounds) - 1)
-        record.rounds[-1].runs = _names(runs, compose)
+        common = _common(asked, runs)
+        record.rounds[-1].runs = _names(runs, compose, common)
         study.mkdir(parents=True, exist_ok=True)
         record.save(study)
         print(race_lines.begun(record, asked.hours), flush=True)
-        sweep([words for _, words in runs], compose, begin, launch, batch_size)
+        sweep([words for _, words in runs], compose, begin, launch, batch_size, common=common)
         # Again, because a folder that another command has made keeps its name.
-        record.rounds[-1].runs = _names(runs, compose)
+        record.rounds[-1].runs = _names(runs, compose, common)
         decide(record, study)
         record.save(study)
         print(race_lines.decided(record), flush=True)
     record.save(study)
-    print(race_lines.ended(record, study))
+    print(race_lines.ended(record, study, _unlearned(record, study)))
 
 
 def races(record: RaceRecord) -> dict[str, Race]:
@@ -95,7 +97,8 @@ def decide(record: RaceRecord, study: Path) -> None:
             margin=declared_margin.margin if declared_margin else None,
             direction=metric.direction,
         )
-        iqms = {name: _finite(metric.sign * iqm(scores[setting][name])) for name in look.p_values}
+        ranked = sorted(look.p_values, key=lambda name: -iqm(scores[setting][name]))
+        iqms = {name: _finite(metric.sign * iqm(scores[setting][name])) for name in ranked}
         current.looks[setting] = {**asdict(look), "iqms": iqms}
     record.primary = metric.name
     current.seconds = sum(one.run.status.seconds for one in runs.values())
@@ -119,6 +122,24 @@ def _evidence(record: RaceRecord, study: Path) -> dict[str, StudyRun]:
                 "the same command resumes it"
             )
     return dict(zip(folders, runs, strict=True))
+
+
+def _unlearned(record: RaceRecord, study: Path) -> dict[str, list[str]]:
+    """Return setting -> candidates that are no better than untrained generators, if those were measured."""
+    if not record.primary:
+        return {}
+    runs = _evidence(record, study)
+    metric = primary_metric(entries(runs.values(), notes=[]), record.primary)
+    arms = {
+        runs[name].run.folder: record.arms[arm] for one in record.rounds for name, arm in one.runs.items()
+    }
+    found: dict[str, list[str]] = {}
+    for setting in dict.fromkeys(arm.setting for arm in record.arms):
+        own = [one for one in runs.values() if arms[one.run.folder].setting == setting]
+        told = who_learned(Evidence.of(entries(own, notes=[]), metric), metric)
+        names = {one.name: arms[one.run.folder].name for one in own}
+        found[setting] = [names[name] for name in (*told["not_learned"], *told["diverged"])]
+    return found
 
 
 def _scores(
@@ -163,10 +184,16 @@ def round_runs(asked: Declaration, number: int) -> list[tuple[int, Words]]:
     return runs
 
 
-def _names(runs: Sequence[tuple[int, Words]], compose: Compose) -> dict[str, int]:
+def _common(asked: Declaration, runs: Sequence[tuple[int, Words]]) -> set[str]:
+    """Return the overrides that no run's name needs: in all rounds names are alike, and have the seed."""
+    sizes = {word for _, words in runs for word in words if word.startswith("seeds=")}
+    return set.intersection(*map(set, asked.overrides)) | sizes
+
+
+def _names(runs: Sequence[tuple[int, Words]], compose: Compose, common: Collection[str]) -> dict[str, int]:
     """Return folder's name -> arm of the runs of a round."""
     arms = {tuple(words): arm for arm, words in runs}
-    jobs = sweep_jobs([words for _, words in runs], compose)
+    jobs = sweep_jobs([words for _, words in runs], compose, common)
     return {job.folder.name: arms[tuple(job.overrides)] for job in jobs}
 
 

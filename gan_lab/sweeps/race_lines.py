@@ -1,7 +1,7 @@
 """What a terminal shows of a race: what was declared, who is in, who is out and why, what comes next."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -70,16 +70,30 @@ def decided(record: RaceRecord) -> str:
     return "\n".join(lines)
 
 
-def ended(record: RaceRecord, study: Path) -> str:
-    """Say why the race is over, and what it cost."""
+def ended(record: RaceRecord, study: Path, unlearned: Mapping[str, Sequence[str]]) -> str:
+    """Say why the race is over, what it cost, and who has learned nothing: setting -> candidates."""
     used, most = record.seeds_used, len(record.arms) * record.looks[-1]
     return "\n".join(
         [
             f"\nthe race is over, because {_ENDS[record.ended]}: {plural(used, 'seed')} of at most {most:,} "
             f"({used / most:.0%}), {format_duration(record.seconds)} of training",
+            *(f"  {line}" for line in _learned_nothing(record, unlearned)),
             f"  report   gan-lab report {quoted(study)}",
         ]
     )
+
+
+def _learned_nothing(record: RaceRecord, unlearned: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a sentence per setting in which somebody has learned nothing, so that to be left means little."""
+    for setting, names in unlearned.items():
+        everyone = [arm.name for arm in record.arms if arm.setting == setting]
+        where = f" at {setting}" if setting else ""
+        if len(names) == len(everyone):
+            metric = record.primary
+            yield f"nobody has learned{where}: no {metric} is better than that of untrained generators"
+        elif names:
+            verb = "has" if len(names) == 1 else "have"
+            yield f"{', '.join(names)} {verb} not learned{where}"
 
 
 def seconds_per_seed(record: RaceRecord) -> float:
@@ -119,7 +133,8 @@ def _rows(record: RaceRecord, setting: str) -> Iterator[tuple[str, ...]]:
     looks = [(one, one.looks[setting]) for one in record.rounds if setting in one.looks]
     out: list[tuple[str, ...]] = []
     for number, (_, look) in enumerate(looks, 1):
-        for name, rival in look["dropped"].items():
+        order = list(look["iqms"])  # the best first
+        for name, rival in sorted(look["dropped"].items(), key=lambda pair: -order.index(pair[0])):
             why = f"since round {number}: {rival} beats it, p {_p(look['p_values'][name])}"
             out.insert(0, ("out", name, format_number(look["iqms"][name]), str(look["seeds"]), why))
     if looks:

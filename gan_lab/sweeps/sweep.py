@@ -5,7 +5,7 @@ is still alive. Imports no torch.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,14 +109,16 @@ def sweep(
     begin: Callable[[Path], None],
     launch: Launch,
     batch_size: int | None = None,
+    *,
+    common: Collection[str] | None = None,
 ) -> int:
     """Train every combination of overrides that is not done yet, print a table, return how many failed.
 
     Nothing is started or written if a combination cannot be composed. ``begin`` gets the study's folder;
     ``launch`` takes the overrides of at most ``batch_size`` runs and the number of the first, as Hydra's
-    launchers do.
+    launchers do. common: see `sweep_jobs`.
     """
-    jobs = sweep_jobs(combinations, compose)
+    jobs = sweep_jobs(combinations, compose, common)
     begin(jobs[0].folder.parent)
     try:
         # Last come those that never ended: what killed them may kill again, or another terminal trains them.
@@ -187,13 +189,19 @@ def _notes(jobs: Sequence[SweepJob], study: Path) -> Iterator[str]:
         yield describe_differences(dict(differences), study, subject)
 
 
-def sweep_jobs(combinations: Sequence[Sequence[str]], compose: Compose) -> list[SweepJob]:
-    """Compose and check all combinations; those that ask for the same run become one job."""
+def sweep_jobs(
+    combinations: Sequence[Sequence[str]], compose: Compose, common: Collection[str] | None = None
+) -> list[SweepJob]:
+    """Compose and check all combinations; those that ask for the same run become one job.
+
+    common: overrides that no run's name needs; by default those that all combinations have.
+    """
     jobs: dict[Path, SweepJob] = {}
     to_train: list[DictConfig] = []
     configs: dict[Path, Mapping[str, Any]] = {}
     stamp_of = _stamped_once()
-    common = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
+    if common is None:
+        common = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
     for overrides in combinations:
         composed = compose(list(overrides))
         check_choices(composed.hydra)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from gan_lab.runs.race_file import RACE, RaceRecord
 from gan_lab.runs.status import Status
-from gan_lab.sweeps.race import race, rounds_left
+from gan_lab.sweeps.race import _common, race, round_runs, rounds_left
 from gan_lab.sweeps.race_declaration import declare
 from gan_lab.utils.errors import ConfigurationError, GanLabError, RunFailedError
 from tests.helpers.synthetic import make_run
@@ -59,9 +59,13 @@ class Trainer:
     """A launcher that writes runs; it dies, or a run fails, when it comes to so many."""
 
     def __init__(
-        self, kill_at: int | None = None, fail_at: int | None = None, margin: str | None = None
+        self,
+        kill_at: int | None = None,
+        fail_at: int | None = None,
+        margin: str | None = None,
+        untrained: float | None = None,
     ) -> None:
-        self.kill_at, self.fail_at, self.margin = kill_at, fail_at, margin
+        self.kill_at, self.fail_at, self.margin, self.untrained = kill_at, fail_at, margin, untrained
         self.trained = list[str]()
 
     def __call__(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -77,7 +81,8 @@ class Trainer:
             if (STUDY / ",".join(words)).is_dir():  # the sweep has made it, and nothing is in it yet
                 (STUDY / ",".join(words)).rmdir()
             scores = [float(CENTERS[name] + x) for x in noise]
-            make_run(STUDY, name, scores, name=",".join(words), first=seed, state=state, changes=changes)
+            told: dict[str, Any] = {"state": state, "changes": changes, "untrained": self.untrained}
+            make_run(STUDY, name, scores, name=",".join(words), first=seed, **told)
             self.trained.append(",".join(words))
             done.append(JobReturn(status=JobStatus.COMPLETED))
         return done
@@ -111,6 +116,40 @@ def test_the_worse_are_out_and_the_others_get_more_seeds_in_further_runs(capsys:
     assert "since round 1" in out
     assert "44 seeds of at most 64 (69%)" in out
     assert record.seconds == pytest.approx(sum(Status.load(STUDY / name).seconds for name in trainer.trained))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("untrained", "sentence"),
+    [
+        (50.0, "nobody has learned: no fid is better than that of untrained generators"),
+        (600.0, "sigmoid has not learned"),
+        (2000.0, ""),
+        (None, ""),
+    ],
+)
+def test_the_end_says_who_has_not_learned(untrained: float | None, sentence: str, capsys: Any) -> None:
+    run(Trainer(untrained=untrained))
+    end = capsys.readouterr().out.rpartition("the race is over")[2].splitlines()
+    assert [line.strip() for line in end[1:-1]] == ([sentence] if sentence else [])
+
+
+def test_the_table_has_the_best_first_and_the_worst_last(capsys: Any) -> None:
+    run(Trainer(), names=("sigmoid", "elu", "tanh", "relu"))
+    table = capsys.readouterr().out.partition("after round 1")[2].partition("round 2")[0]
+    rows = [line.split() for line in table.splitlines()[2:] if line.split()]
+    assert [row[0] for row in rows] == ["in", "in", "out", "out"]
+    scores = [float(row[2]) for row in rows]
+    assert scores[:2] == sorted(scores[:2])
+    assert scores[2:] == sorted(scores[2:])
+
+
+def test_the_runs_of_all_rounds_are_named_alike() -> None:
+    words = [[f"activation={name}", "dataset=ring"] for name in CENTERS]
+    asked = declare([[*one, "seeds=4"] for one in words], composed)
+    for number in range(3):
+        assert _common(asked, round_runs(asked, number)) == {"dataset=ring", "seeds=4", "seeds=2"} - (
+            {"seeds=2"} if number == 2 else set()
+        )
 
 
 def test_a_round_says_what_it_costs_and_when_it_is_done_where_runs_train_at_once(capsys: Any) -> None:
