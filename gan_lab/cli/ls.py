@@ -9,17 +9,20 @@ import click
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs"))
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("outputs"), metavar="[STUDY|FOLDER]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the studies in FOLDER, or the runs of one: state, progress and primary score.
+    """List the studies in FOLDER, or the runs of STUDY: state, progress and primary score.
 
+    STUDY is a folder here or under outputs/, FOLDER one of studies; default: outputs.
     The score is the median over seeds of the last evaluation; a diverged seed counts as the worst.
     """
     from gan_lab.runs.listing import listing
+    from gan_lab.runs.study import find_folder
     from gan_lab.utils.text import printable
 
-    studies = listing(folder) if folder.exists() or folder != Path("outputs") else []
+    nothing = folder == Path("outputs") and not folder.exists()
+    studies = [] if nothing else listing(folder if folder.is_file() else find_folder(folder, "ls"))
     if as_json:
         click.echo(json.dumps({"studies": studies}, indent=2, allow_nan=False))
         return
@@ -41,6 +44,8 @@ def _table(study: Mapping[str, Any]) -> str:
         ("run", "state", "steps", "seeds", "diverged", f"{shared} (median)" if shared else "score", "age")
     ]
     rows += [_row(run, shared is None) for run in runs]
+    if not any(run["diverged"] for run in runs):
+        rows = [(*row[:4], *row[5:]) for row in rows]
     lines = [f"{study['folder']}  ({plural(len(runs), 'run')})"]
     width = terminal_width()
     table = format_table(rows, left=(0, 1), width=width and width - 2)

@@ -38,12 +38,21 @@ def find_study(name: str | Path | None, command: str = "report") -> Path:
     """
     if name is None:
         raise GanLabError(f"which study? {_known_studies(Path('outputs'), command)}")
-    for folder in (Path(name), Path("outputs") / name):
-        if folder.is_dir():
-            if run_folders(folder) or not _studies(folder):
-                return folder
-            raise GanLabError(f"{folder} is a folder of studies: {_known_studies(folder, command)}")
-    raise GanLabError(f"there is no study {str(name)!r}; {_known_studies(Path('outputs'), command)}")
+    folder = find_folder(name, command)
+    if run_folders(folder) or not _studies(folder):
+        return folder
+    raise GanLabError(f"{folder} is a folder of studies: {_known_studies(folder, command)}")
+
+
+def find_folder(name: str | Path, command: str) -> Path:
+    """Return the folder called ``name``, here or under ``outputs/``, the first that holds runs or studies.
+
+    Raises GanLabError with what to type if there is neither.
+    """
+    folders = [folder for folder in (Path(name), Path("outputs") / name) if folder.is_dir()]
+    if not folders:
+        raise GanLabError(f"there is no study {str(name)!r}; {_known_studies(Path('outputs'), command)}")
+    return next((folder for folder in folders if run_folders(folder) or _studies(folder)), folders[0])
 
 
 def _studies(folder: Path) -> list[Path]:

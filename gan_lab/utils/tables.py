@@ -1,5 +1,7 @@
 """Tables of text that fit a terminal. Imports no torch."""
 
+import itertools
+import re
 import shutil
 import sys
 import textwrap
@@ -22,7 +24,8 @@ def format_table(
     """Return one line per row, its cells aligned at the right, or at the left for the columns ``left``.
 
     With a ``width`` no line is longer. Names, in the last of the ``keys`` first columns, are shortened in the
-    middle; columns that find no room follow below, after the same names; text that finds none is wrapped.
+    middle or, where they would look alike, have lines of their own; columns that find no room follow below,
+    after the same names; text that finds none is wrapped.
     """
     lines = _aligned(rows, left)
     if width is None or max(map(len, lines)) <= width or len(rows[0]) <= keys:
@@ -30,16 +33,33 @@ def format_table(
     name = keys - 1
     longest = max(len(row[name]) for row in rows)
     room = max(longest - (max(map(len, lines)) - width), min(_SHORTEST, width // 2))
-    rows = [[*row[:name], shorten(row[name], room), *row[keys:]] for row in rows]
+    names = [row[name] for row in rows]
+    titles = [""] * len(rows)
+    if _look_alike(names, room):
+        titles[1:] = [shorten(one, width) for one in names[1:]]
+        names[1:] = [""] * len(titles[1:])
+    rows = [[*row[:name], shorten(one, room), *row[keys:]] for row, one in zip(rows, names, strict=True)]
     lines = []
     for columns in _blocks(rows, keys, width):
         block = [[row[column] for column in columns] for row in rows]
         lefts = [place for place, column in enumerate(columns) if column in left]
         sizes = [max(map(len, column)) + len(_GAP) for column in zip(*block, strict=True)]
-        spare = max(width - sum(sizes[:-1]), 1)
-        wrapped = [line for row in block for line in _wrapped(row, spare)]
-        lines += [*([""] if lines else []), *_aligned(wrapped, lefts)]
+        wrapped = [list(_wrapped(row, max(width - sum(sizes[:-1]), 1))) for row in block]
+        aligned = iter(_aligned([line for row in wrapped for line in row], lefts))
+        lines += [""] if lines else []
+        for title, row in zip(titles, wrapped, strict=True):
+            lines += [*([title] if title else []), *itertools.islice(aligned, len(row))]
     return lines
+
+
+def _look_alike(names: Sequence[str], length: int) -> bool:
+    """Return whether names of different runs, shortened, differ in the digits at their end only."""
+
+    def without_digits(name: str) -> str:
+        return re.sub(r"-[0-9a-f]{8}$", "", name)
+
+    short = {without_digits(shorten(name, length)) for name in names}
+    return len(short) < len(set(map(without_digits, names)))
 
 
 def shorten(name: str, length: int) -> str:

@@ -164,7 +164,22 @@ def test_the_command_prints_json(outputs: Path, run_cli: Cli) -> None:
 def test_without_runs_the_command_says_how_to_make_one(run_cli: Cli) -> None:
     assert run_cli("ls") == (0, "no runs in outputs; start one with: gan-lab train activation=elu\n", "")
     code, out, err = run_cli("ls", "nowhere")
-    assert (code, out, err) == (2, "", "gan-lab: nowhere is not a folder\n")
+    sentence = (
+        "there is no study 'nowhere'; there are none in outputs; start one with: gan-lab train activation=elu"
+    )
+    assert (code, out, err) == (2, "", f"gan-lab: {sentence}\n")
+    Path("file").touch()
+    assert run_cli("ls", "file") == (2, "", "gan-lab: file is not a folder\n")
+
+
+def test_a_study_may_be_named_as_in_other_commands(outputs: Path, run_cli: Cli) -> None:
+    for name in ("one", "two"):
+        make_run(outputs / name, "elu", [1.0])
+    Path("two").mkdir()  # a folder of the user's own that is no study
+    assert run_cli("ls", "two") == run_cli("ls", "outputs/two")
+    code, out, err = run_cli("ls", "three")
+    assert (code, out) == (2, "")
+    assert err == "gan-lab: there is no study 'three'; type gan-lab ls outputs/one, or outputs/two\n"
 
 
 def test_a_folder_name_never_reaches_the_terminal_as_a_command(outputs: Path, run_cli: Cli) -> None:

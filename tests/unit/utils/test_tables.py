@@ -57,6 +57,21 @@ def test_columns_without_room_follow_below_after_the_same_keys() -> None:
     ]
 
 
+@pytest.mark.parametrize("width", [90, 60, 40])
+def test_names_that_would_look_alike_have_lines_of_their_own(width: int) -> None:
+    names = [f"activation={name},optimizer.lr={lr}" for name in ("leaky_relu", "elu") for lr in (0.01, 0.02)]
+    rows = [(f"{name}-{k:08x}", *RUNS[1][1:]) for k, name in enumerate(names)]
+    lines = format_table([RUNS[0], *rows], left=(0, 1), width=width)
+    assert max(map(len, lines)) <= width
+    if width == 90:
+        assert lines == format_table([RUNS[0], *rows], left=(0, 1))
+        return
+    assert lines[0].split()[:2] == ["run", "state"]
+    for name, *cells in rows:
+        at = lines.index(name[:width] if len(name) <= width else tables.shorten(name, width))
+        assert lines[at + 1].split()[0] == cells[0]
+
+
 def test_text_without_room_is_wrapped() -> None:
     rows = [("", "f(x)"), ("gelu", "x Phi(x) and more words"), ("elu", "x")]
     assert format_table(rows, left=(0, 1), width=20) == [
