@@ -5,13 +5,16 @@ from typing import Any
 
 from torch import Tensor
 
-from gan_lab.gan.sites import Call
+from gan_lab.gan.sites import COUNT, Call
 from gan_lab.utils.text import plural
 
 
 def is_named(call: Call, names: Sequence[str]) -> bool:
     """Whether one of the names is that of the call, or of a module around it."""
-    return any(call.name == name or call.name.startswith((f"{name}.", f"{name}#")) for name in names)
+    for name in (name.replace("#", COUNT) for name in names):  # as runs of 2026 have it
+        if call.name == name or call.name.startswith((f"{name}.", f"{name}{COUNT}")):
+            return True
+    return False
 
 
 def join_names(calls: Sequence[Call]) -> str:

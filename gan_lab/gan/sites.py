@@ -27,6 +27,7 @@ RECTIFIERS = frozenset((
 # fmt: on
 KINDS = SQUASHING | RECTIFIERS
 MODULE = "module"  # the kind of a module that its user calls an activation
+COUNT = "-"  # before the number of a repeated call: no shell and no grammar of Hydra's wants quotes for it
 # Behind one of these a number is no longer an activation's output.
 # fmt: off
 _LAYERS = frozenset((
@@ -91,6 +92,13 @@ class Recording:
     result: Tensor
 
 
+class NoActivationError(Exception):
+    """A module that shall be an activation as a whole changes more than numbers, or is a layer of torch."""
+
+    def __init__(self, path: str, module: nn.Module, why: str) -> None:
+        super().__init__(f"names {path}, which is no activation: {type(module).__name__} {why}")
+
+
 def kind_of(function: Callable[..., Any]) -> str | None:
     """Return the name of an activation function without the underscore, None for any other function."""
     name = getattr(function, "__name__", "").rstrip("_")
@@ -125,6 +133,11 @@ class _Recorder(TorchFunctionMode):
     def __init__(self, network: nn.Module, whole: Collection[str]) -> None:
         super().__init__()
         self._whole = {id(network.get_submodule(path)) for path in whole}
+        for path in whole:
+            module = network.get_submodule(path)
+            home = type(module).__module__ if type(module) is not nn.Identity else ""
+            if home.startswith("torch.nn.modules.") and not home.endswith((".activation", ".container")):
+                raise NoActivationError(path, module, "is a layer of its own")
         self._inside = 0  # of how many modules that are activations by themselves
         self.calls: list[Call] = []
         self.by_hand: list[str] = []
@@ -158,6 +171,11 @@ class _Recorder(TorchFunctionMode):
         self._inside -= 1
         if self._inside == 0:
             path = self._paths[id(module)]
+            if not (inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor)):
+                raise NoActivationError(path, module, "takes or gives something else than one tensor")
+            if output.shape != inputs[0].shape:
+                made, taken = (" x ".join(map(str, t.shape[1:])) for t in (output, inputs[0]))
+                raise NoActivationError(path, module, f"makes {made} of {taken}")
             call = Call(path, MODULE, path, True, output is inputs[0], tuple(inputs[0].shape), "")
             call.grad = torch.is_grad_enabled()
             self.calls.append(call)
@@ -259,7 +277,7 @@ def _number_names(calls: list[Call]) -> None:
     for call in calls:
         counts[call.name] = counts.get(call.name, 0) + 1
         if counts[call.name] > 1:
-            call.name = f"{call.name}#{counts[call.name]}"
+            call.name = f"{call.name}{COUNT}{counts[call.name]}"
 
 
 def _where() -> str:

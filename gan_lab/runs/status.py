@@ -93,6 +93,7 @@ class Status:
         del content["format"]
         try:
             status = cls(**content)
+            status.device = status.device.replace("(1 threads)", "(1 thread)")  # as it was written before
             status.diverged = {int(seed): step for seed, step in status.diverged.items()}
             status.sittings = [Sitting(**sitting) for sitting in status.sittings]  # type: ignore[arg-type]
         except (ValueError, TypeError, AttributeError):

@@ -35,6 +35,7 @@ from gan_lab.training.loggers import Logger, build_loggers
 from gan_lab.training.updates import at_turn, build_clipping, build_schedule
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.progress import say
 from gan_lab.utils.seeding import seeded
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ def build_components(cfg: DictConfig, device: torch.device) -> Components:
     for player in PLAYERS:
         network = gan.get_submodule(player)
         if isinstance(network, OwnNetwork):
-            _log.warning("%s: %s", player, network.summary())
+            say(_log, f"{player}: {network.summary()}")
     return Components(data, loss, gan, gains, device, loggers=build_loggers(cfg))
 
 
@@ -124,7 +125,7 @@ def fresh_states(cfg: DictConfig, components: Components) -> list[TrainState]:
     if cfg.init_from is not None:
         components.initial_weights = take_initial_weights(cfg, states)
         for player, text in components.initial_weights.items():
-            _log.warning("%s: %s (init_from=%s)", player, text, cfg.init_from)
+            say(_log, f"{player}: {text} (init_from={cfg.init_from})")
     return states
 
 
@@ -282,7 +283,7 @@ def _compute_out_of_place(network: nn.Module, player: str) -> None:
         setattr(module, "inplace", False)  # noqa: B010 - mypy knows no such attribute
     if in_place:
         name = type(in_place[0]).__name__
-        _log.warning("%s of the %s is computed out of place, with the same numbers", name, player)
+        say(_log, f"{name} of the {player} is computed out of place, with the same numbers")
 
 
 def is_own(cfg: DictConfig, player: str) -> bool:

@@ -9,6 +9,7 @@ import torch
 
 from gan_lab.utils.checks import refusal
 from gan_lab.utils.errors import ConfigurationError
+from gan_lab.utils.text import plural
 
 # Name -> what networks are autocast to. With tf32, CUDA rounds the factors of float32 products.
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
@@ -122,4 +123,4 @@ def describe_device(device: torch.device) -> str:
     """Return the device's name for people, such as ``NVIDIA H200`` or ``cpu (2 threads)``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
+    return f"cpu ({plural(torch.get_num_threads(), 'thread')})" if device.type == "cpu" else device.type

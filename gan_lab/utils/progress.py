@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal or in a notebook, else a line now and then. Imports no torch."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,12 @@ def steps_shown_elsewhere() -> Iterator[None]:
         yield
     finally:
         _steps_shown_elsewhere = before
+
+
+def say(log: logging.Logger, line: str) -> None:
+    """Write a line of information to stderr, above a bar if there is one, and to the log."""
+    log.info("%s", line)
+    tqdm.write(line, file=sys.stderr)
 
 
 def annotate(bar: Any, text: str) -> None:

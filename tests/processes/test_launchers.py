@@ -96,7 +96,7 @@ def test_a_sweep_is_the_same_under_every_launcher(launcher: str, run_cli: Cli) -
     assert code == 1, err
     assert outcomes(out) == {"late": "failed", "relu": "finished", "elu": "finished"}
     assert "ValueError: too late (full log: outputs/s/activation=late" in out
-    assert {one.device for one in statuses("s")} == {"cpu (1 threads)"}
+    assert {one.device for one in statuses("s")} == {"cpu (1 thread)"}
     assert run_cli(*words, "study=basic")[0] == 1
     assert len(weights("basic")) == 2
     assert weights("s") == weights("basic")
@@ -113,7 +113,7 @@ def test_cores_takes_all_of_them_with_one_thread_each() -> None:
     alone = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     words = ("train", "-m", *TINY_POINTS, *FEW, "steps=4", "activation=relu,elu", "hydra/launcher=cores")
     subprocess.run([sys.executable, "-m", "gan_lab", *words], env=alone, check=True, capture_output=True)
-    assert [one.device for one in statuses("ring")] == ["cpu (1 threads)"] * 2
+    assert [one.device for one in statuses("ring")] == ["cpu (1 thread)"] * 2
     processes = {one.process for one in statuses("ring")}
     assert len(processes) == min(2, len(os.sched_getaffinity(0)))
 

@@ -84,6 +84,8 @@ def test_from_the_table_to_the_report(run_cli: Cli) -> None:
         code, out, err = run_cli(*words("steps=4", f"activation={activation}", "engine=vmap"))
         assert code == 0, err
         assert "finished: 4 steps, 2 seeds" in out
+    assert "\ngenerator: Latent, swaps 2 of 2 sites: main.1, main.3\n" in f"\n{err}"
+    assert "WARNING" not in err
     status = json.loads((run_of("activation=prelu*") / "status.json").read_text())
     assert status["sites"]["generator"] == "Latent, swaps 2 of 2 sites: main.1, main.3"
     last = json.loads((run_of("activation=prelu*") / "seed_1/stats.jsonl").read_text().splitlines()[-1])

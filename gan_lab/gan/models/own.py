@@ -16,7 +16,7 @@ from gan_lab.gan.activations import AsWritten
 from gan_lab.gan.fidelity import in_place_is_visible, is_bit_equal, originals, refuse_untrue_gradients
 from gan_lab.gan.listing import describe_fate, describe_output, is_named, join_names, summarize_calls
 from gan_lab.gan.models.layers import check_positive_int
-from gan_lab.gan.sites import MODULE, Call, record
+from gan_lab.gan.sites import MODULE, Call, NoActivationError, record
 from gan_lab.gan.swapping import (
     AsCalled,
     CallSites,
@@ -137,6 +137,11 @@ class OwnNetwork(nn.Module, ABC):
                 listed = record(twin, example.clone(), self.arguments, self._select, whole)
             except ConfigurationError:
                 raise
+            except NoActivationError as error:
+                calls = record(twin, example.clone(), self.arguments, self._select).calls
+                raise ConfigurationError(
+                    f"{self.key}.swap {error}; there are {join_names(calls) or 'none'}"
+                ) from error
             except (Exception, SystemExit) as error:
                 raise ConfigurationError(self._cannot_run(example, error)) from error
         self.calls, result = listed.calls, listed.result

@@ -15,7 +15,8 @@ def call(name: str, kind: str = "relu", where: str = "", **more: object) -> Call
 
 def test_a_name_is_that_of_a_site_or_of_a_module_around_it() -> None:
     assert is_named(call("block2.activation"), ["block2"])
-    assert is_named(call("block2.activation#2"), ["block2.activation"])
+    assert is_named(call("block2.activation-2"), ["block2.activation"])
+    assert is_named(call("block2.activation-2"), ["block2.activation#2"])
     assert not is_named(call("block22.activation"), ["block2"])
     assert not is_named(call("block2"), ["block2.activation"])
 

@@ -18,23 +18,23 @@ from tests.helpers import own_networks as nets
 PATTERNS: dict[type[nn.Module], tuple[list[str], list[str], dict[str, Any]]] = {
     nets.SharedInstance: (["model.1", "model.3"], [], {}),
     nets.DefaultArgument: (["block1.activation", "block2.activation"], [], {}),
-    nets.CalledTwice: (["activation", "activation#2"], [], {}),
+    nets.CalledTwice: (["activation", "activation-2"], [], {}),
     nets.Functional: (["relu", "leaky_relu"], [], {}),
     nets.Methods: (["relu", "tanh"], [], {}),
     nets.PreActivation: (["act1", "act2"], [], {}),
-    nets.WithDropout: (["relu", "relu#2"], [], {}),
+    nets.WithDropout: (["relu", "relu-2"], [], {}),
     nets.TupleOutput: (["relu", "leaky_relu"], [], {"output": 0}),
     nets.Dictionary: (["relu", "leaky_relu"], [], {"output": "logit"}),
-    nets.SigmoidAtTheEnd: (["relu", "relu#2"], ["sigmoid"], {}),
+    nets.SigmoidAtTheEnd: (["relu", "relu-2"], ["sigmoid"], {}),
     nets.OldSpectralNorm: (["relu", "leaky_relu"], [], {}),
     nets.OldWeightNorm: (["relu", "leaky_relu"], [], {}),
     nets.OwnSpectralNorm: (["relu", "leaky_relu"], [], {}),
     nets.CheckpointedModules: (["act1", "act2"], [], {}),
     nets.OwnFunction: (["swish1", "swish2"], [], {"swap": ["swish1", "swish2"]}),
-    nets.OneSwish: (["swish1", "swish1#2"], [], {"swap": ["swish1"]}),
-    nets.EqualisedRates: (["leaky_relu", "leaky_relu#2"], [], {}),
+    nets.OneSwish: (["swish1", "swish1-2"], [], {"swap": ["swish1"]}),
+    nets.EqualisedRates: (["leaky_relu", "leaky_relu-2"], [], {}),
     nets.Gates: (["relu"], ["sigmoid"], {}),
-    nets.Noise: (["relu", "relu#2"], [], {}),
+    nets.Noise: (["relu", "relu-2"], [], {}),
     nets.LastActivation: (["relu"], ["leaky_relu"], {}),
     nets.Step: (["relu", "leaky_relu"], [], {"forward": {"step": 1}}),
 }
@@ -161,6 +161,13 @@ def test_keys_keep_swap_and_place() -> None:
             r"a tuple of a tensor \(4, 1\), a tensor \(4, 6\): model.discriminator.output",
         ),
         (nets.TupleOutput, {"output": 2}, r"output=2 names no part"),
+        (
+            nets.SharedInstance,
+            {"swap": ["model.0"]},
+            r"model.discriminator.swap names model.0, which is no activation: Linear is a layer of its own; "
+            r"there are model.1, model.3$",
+        ),
+        (nets.SharedInstance, {"swap": ["model"]}, r"swap names model, which .*: Sequential makes 1 of 2; "),
         (nets.TupleOutput, {"output": 1}, r"makes \(4, 6\) of 4 samples, and must make one number"),
         (
             nets.Labels,
@@ -202,7 +209,7 @@ def test_a_network_that_is_none() -> None:
 def test_other_calls_than_were_listed() -> None:
     moody = own(nets.Moody, nn.ELU)
     assert moody(points()).shape == (8,)
-    with pytest.raises(ConfigurationError, match=r"the discriminator does not call .*relu#2 is missing"):
+    with pytest.raises(ConfigurationError, match=r"the discriminator does not call .*relu-2 is missing"):
         moody.eval()(points())
 
 

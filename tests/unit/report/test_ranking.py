@@ -180,7 +180,7 @@ def test_milliseconds_leave_out_metrics_and_diagnostics(study: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"device": "cpu (1 threads)"}, "the device differs between runs"),
+        ({"device": "cpu (1 thread)"}, "the device differs between runs"),
         ({"host": "another"}, "the machine differs between runs"),
         ({"execution": "cuda_graph"}, "the engine differs between runs"),
         ({"versions": {"torch": "2.14.0"}}, "the versions differ between runs"),

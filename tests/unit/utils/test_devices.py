@@ -51,7 +51,9 @@ def test_a_device_is_described_for_people(monkeypatch: pytest.MonkeyPatch) -> No
     names: dict[Any, str] = {torch.device("cuda", 1): "NVIDIA H200"}
     monkeypatch.setattr(torch.cuda, "get_device_name", names.__getitem__)
     assert describe_device(torch.device("cuda", 1)) == "NVIDIA H200"
-    assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
+    for threads, words in ((1, "cpu (1 thread)"), (2, "cpu (2 threads)")):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert describe_device(torch.device("cpu")) == words
 
 
 def flags() -> tuple[bool, ...]:

@@ -1,6 +1,7 @@
 """Long work is never silent, and a bar stays a bar."""
 
 import io
+import logging
 import re
 from types import SimpleNamespace
 
@@ -46,6 +47,15 @@ def test_short_work_writes_nothing_without_a_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setattr(progress.sys, "stderr", log)
     assert list(progress.progress_bar("x", [1, 2, 3])) == [1, 2, 3]
     assert log.getvalue() == ""
+
+
+def test_information_is_a_plain_line_and_stands_in_the_log(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "gan_lab.x"):
+        progress.say(logging.getLogger("gan_lab.x"), "generator: 100% as written")
+    assert capsys.readouterr().err == "generator: 100% as written\n"
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [("INFO", "generator: 100% as written")]
 
 
 @pytest.mark.parametrize(("columns", "annotated"), [(60, False), (100, True)])
