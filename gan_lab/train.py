@@ -62,26 +62,9 @@ def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
     if searches(job) and not cfg.metrics.every:
         raise _without_score(job)
     # Only here, so that a finished run is answered without waiting for torch.
-    from gan_lab.training.build import build_components
-    from gan_lab.training.loop import training_loop
-    from gan_lab.training.preflight import preflight
-    from gan_lab.training.run import open_run, schedule_of
+    from gan_lab.training.run_training import run_training
 
-    with open_run(cfg, folder, job.runtime.choices) as run:
-        components = build_components(cfg, run.device)
-        if run.is_complete(components.data):
-            return
-        limits = preflight(cfg, components, None if cfg.rerun else run.status)
-        experiment = run.start_or_resume(components, limits)
-        with run.recording(experiment) as recorder:
-            training_loop(
-                experiment.engine,
-                experiment.batches,
-                schedule_of(cfg),
-                recorder,
-                run.step,
-                run.last_finite,
-            )
+    run_training(cfg, folder, job.runtime.choices)
 
 
 def _without_score(job: Any) -> ConfigurationError:

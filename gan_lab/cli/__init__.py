@@ -20,6 +20,7 @@ from gan_lab.utils.text import truncate
 # name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
 COMMANDS = {
     "train": "Train a GAN, or sweep over many: gan-lab train activation=elu.",
+    "plan": "Say beforehand how long a sweep or race will take here, and what it can find.",
     "sample": "Draw samples from a finished or running run.",
     "evaluate": "Evaluate the generators of a run or of a study.",
     "report": "Analyze a study: ranking, figures and an HTML report.",
@@ -100,6 +101,7 @@ class LazyGroup(click.Group):
 OTHER_NAMES = {
     **dict.fromkeys(("run", "fit", "start", "resume", "launch"), "gan-lab train"),
     **dict.fromkeys(("sweep", "multirun", "grid", "search"), "gan-lab train -m"),
+    **dict.fromkeys(("estimate", "forecast", "predict"), "gan-lab plan"),
     **dict.fromkeys(("generate", "draw", "samples"), "gan-lab sample"),
     **dict.fromkeys(("eval", "score", "metrics", "test"), "gan-lab evaluate"),
     **dict.fromkeys(("analyze", "analyse", "compare", "plot", "rank"), "gan-lab report"),

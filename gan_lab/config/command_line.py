@@ -40,17 +40,34 @@ _TRUE_OR_FALSE = ("rerun", "deterministic", "log.histograms", "log.layers")
 Words = list[str]
 
 
-def read_words(words: Sequence[str]) -> Words:
+def read_words(words: Sequence[str], command: str = "train") -> Words:
     """Return the words for Hydra: flags first, names of entries as they are called, texts quoted.
 
     Raises ConfigurationError for a mistake whose remedy is known, with the command to type.
     """
     flags, overrides = _split_flags(words)
     folders = config_folders(words)
-    line = _Line(flags, overrides, folders)
+    line = _Line(flags, overrides, folders, command)
     for rule in _RULES:
         rule(line)
     return [*flags, *complete_words(overrides, folders)]
+
+
+def read_sweep_words(words: Sequence[str]) -> tuple[Words, Path | None]:
+    """Return the overrides of a sweep as `read_words` does, with or without -m, and its ``--config-dir``.
+
+    Raises ConfigurationError for any other flag: there is nothing but a sweep to be read.
+    """
+    typed = [word for word in words if word not in ("-m", "--multirun")]
+    flags, overrides = _split_flags(read_words(["-m", *typed], "plan"))
+    folder: str | None = None
+    for flag, following in itertools.zip_longest(flags, flags[1:]):
+        name, equals, value = flag.partition("=")
+        if name in ("--config-dir", "-cd"):
+            folder = value if equals else following
+        elif name in FLAGS and name != "-m":
+            raise ConfigurationError(f"{flag} is for gan-lab train alone")
+    return overrides, None if folder is None else Path(folder)
 
 
 def complete_words(overrides: Sequence[str], folders: Iterable[Path] = ()) -> Words:
@@ -91,8 +108,8 @@ def _split_flags(words: Sequence[str]) -> tuple[Words, Words]:
 class _Line:
     """What was typed, and the names that it may hold."""
 
-    def __init__(self, flags: Words, words: Words, folders: Sequence[Path]) -> None:
-        self.flags, self.words, self.folders = flags, words, folders
+    def __init__(self, flags: Words, words: Words, folders: Sequence[Path], command: str = "train") -> None:
+        self.flags, self.words, self.folders, self.command = flags, words, folders, command
         self.sweeps = not {"-m", "--multirun"}.isdisjoint(flags)
 
     def refuse(
@@ -101,7 +118,7 @@ class _Line:
         """Raise: ``why``, and the whole command with ``corrected`` instead of the words from ``at`` on."""
         words = [*self.words[:at], *corrected, *self.words[at + 1 if upto is None else upto :]]
         flags = [*self.flags, *(["-m"] if sweep and not self.sweeps else [])]
-        command = " ".join(map(_shown, ["gan-lab", "train", *flags, *words]))
+        command = " ".join(map(_shown, ["gan-lab", self.command, *flags, *words]))
         raise ConfigurationError(f"{why}: {truncate(command, 600)}")
 
     def entry(self, group: str, name: str) -> str | None:

@@ -112,15 +112,14 @@ def _varying_choices(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     return [(name, values) for name, values in columns if len(set(values)) > 1]
 
 
+def setting_leaves(config: Mapping[str, Any]) -> Leaves:
+    """Return the leaves of a configuration that a setting can consist of."""
+    kept = {key: value for key, value in config.items() if key not in _NOT_A_SETTING}
+    return {key: value for key, value in leaves(kept).items() if not key.startswith(_NOT_LEAVES)}
+
+
 def _varying_leaves(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    nodes = [
-        {
-            key: value
-            for key, value in leaves({k: v for k, v in run.config.items() if k not in _NOT_A_SETTING}).items()
-            if not key.startswith(_NOT_LEAVES)
-        }
-        for run in runs
-    ]
+    nodes = [setting_leaves(run.config) for run in runs]
     # A key near the root is what people type; copies of it further down follow from it.
     keys = sorted(varying_keys(nodes), key=lambda key: (key.count("."), key))
     return [(key, [format_value(node.get(key)) for node in nodes]) for key in keys]

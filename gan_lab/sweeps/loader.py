@@ -50,7 +50,8 @@ def read_sweep(words: Sequence[str], folder: str | Path | None = None) -> AskedS
     ``words`` are as Hydra reads them. Raises whatever Hydra raises.
     """
     loader = config_loader(folder)
-    master = loader.load_configuration("train", list(words), RunMode.MULTIRUN, from_shell=False)
+    words = [*words, "hydra.mode=MULTIRUN"]  # as Hydra's entrypoint has it for -m
+    master = loader.load_configuration("train", words, RunMode.MULTIRUN, from_shell=False)
     compose = SweepComposer(loader, master)
     params = master.hydra.sweeper.get("params") or {}  # of an experiment
     asked = [*(f"{key}={value}" for key, value in params.items()), *master.hydra.overrides.task]

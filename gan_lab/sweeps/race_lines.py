@@ -8,9 +8,9 @@ from pathlib import Path
 from gan_lab.runs.race_file import RaceRecord
 from gan_lab.utils.paths import quoted
 from gan_lab.utils.tables import format_table
-from gan_lab.utils.text import format_duration, format_number, plural
+from gan_lab.utils.text import format_duration, format_number, plural, truncate
 
-_SLOWEST_PACE = 1.5
+_SLOWEST_PACE = 3.0
 _ENDS = {
     "winner": "one is left",
     "equivalent": "those who are left are equivalent within the margin",
@@ -43,20 +43,22 @@ def begun(record: RaceRecord, hours: float | None) -> str:
     alive = sorted(set(current.runs.values()))
     before = record.looks[number - 2] if number > 1 else 0
     new = current.seeds - before
-    text = (
+    names = ", ".join(dict.fromkeys(record.arms[arm].name for arm in alive))
+    lines = [
         f"\nround {number} of at most {len(record.looks)}: {plural(new, 'seed')} each of "
-        f"{_candidates(record, alive)}, {plural(len(current.runs), 'run')}"
-    )
+        f"{_candidates(record, alive)}, {plural(len(current.runs), 'run')}",
+        f"  still in: {truncate(names)}",
+    ]
     if each := seconds_per_seed(record):
         cost, rest = (each * len(alive) * seeds for seeds in (new, record.looks[-1] - before))
         pace = _pace(record)
-        text += (
-            f"; {format_duration(cost)} of training, done in about {format_duration(pace * cost)}, and in at "
-            f"most {format_duration(pace * rest)} if nobody else drops out"
+        lines.append(
+            f"  {format_duration(cost)} of training, done in about {format_duration(pace * cost)}; at most "
+            f"{format_duration(pace * rest)} to the end, if nobody else drops out"
         )
     if hours is not None:
-        text += f"; {format_duration(3600 * hours - record.seconds)} of {hours:g} h left"
-    return text
+        lines.append(f"  {format_duration(3600 * hours - record.seconds)} of {hours:g} h of training left")
+    return "\n".join(lines)
 
 
 def decided(record: RaceRecord) -> str:

@@ -27,6 +27,10 @@ ANSWERING = (
     "config/help.py",
     "runs/*.py",
     "sweeps/*.py",
+    "training/forecast.py",
+    "training/places.py",
+    "training/planning.py",
+    "training/timing_process.py",
     "datasets/caches.py",
     "datasets/files.py",
 )

@@ -157,8 +157,8 @@ def test_a_round_says_what_it_costs_and_when_it_is_done_where_runs_train_at_once
     run(Trainer())
     out = capsys.readouterr().out
     # 24 seeds took 2 x (100 + 90 + 100 + 130) s: 35 s each, and 6 more of relu and elu take 12 x 35 s.
-    assert "6 seeds each of 2 candidates, 4 runs; 7 min of training, done in about 0 s" in out
-    assert "in at most 0 s if nobody else drops out" in out
+    assert "6 seeds each of 2 candidates, 4 runs\n  still in: elu, relu\n  7 min of training" in out
+    assert "done in about 0 s; at most 0 s to the end, if nobody else drops out" in out
 
 
 def test_a_round_that_was_killed_knows_the_names_that_its_runs_have(monkeypatch: Any) -> None:
