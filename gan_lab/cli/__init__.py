@@ -20,13 +20,13 @@ from gan_lab.utils.text import truncate
 # name -> one line for `gan-lab --help`; each command is gan_lab/cli/<name>.py, function `command`.
 COMMANDS = {
     "train": "Train a GAN, or sweep over many: gan-lab train activation=elu.",
-    "plan": "Say beforehand how long a sweep or race will take here, and what it can find.",
     "sample": "Draw samples from a finished or running run.",
     "evaluate": "Evaluate the generators of a run or of a study.",
     "report": "Analyze a study: ranking, figures and an HTML report.",
     "ls": "List studies and runs.",
     "prune": "Free disk space: old checkpoints, runs put aside, caches.",
     "activations": "Describe activations as functions, and time them on this machine.",
+    "plan": "Say beforehand how long a sweep or race will take here, and what it can find.",
     "inspect": "List the activations in the networks of a configuration, without training.",
     "completion": "Print the script that completes commands and overrides in bash or zsh.",
 }

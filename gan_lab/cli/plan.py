@@ -144,7 +144,7 @@ def _differences(planned: Part) -> Iterator[str]:
     yield "found four times out of five, in standard deviations of a score over seeds:"
     header = ["seeds", "a pair, the last two" if told["candidates"] is None else "a pair"]
     if told["candidates"] is not None:
-        header.append(f"anyone of {told['candidates']}")
+        header.append(f"worse of {told['candidates']}")
     if spread is not None:
         header.append(f"a pair, in {spread['metric']}")
     rows = [header]

@@ -13,7 +13,7 @@ from gan_lab.training.timing_process import TimingProcesses, available_cores
 
 MOST_SECONDS, ALL_SECONDS = 2.0, 60.0  # of training, for a kind of run, and for all of them
 MOST_AT_ONCE = 8  # processes that are timed side by side
-MOST_KINDS = 4  # of run that are timed side by side
+MOST_KINDS = 2  # of run that are timed side by side: the fastest and the slowest
 # What changes neither the time of a step nor of what is measured; of numbers with a fraction none does.
 _NO_COST = ("seed", "seeds", "steps", "study", "race", "report", "rerun")
 
@@ -98,7 +98,7 @@ def time_places(
     places: list[Place | Unknown] = [main]
     if on_gpu:
         places += [_several_gpus(main, jobs())] if launcher == "gpus" else []
-        places.append(Unknown("CPU", "cores", "device=cpu in the command measures it"))
+        places.append(Unknown("CPU", "cores", "device=cpu in the command has it measured"))
     else:
         places += _cores(main, runs, keys, jobs() if launcher == "cores" else -1, processes, progress)
         if gpus.cuda or gpus.mps:
@@ -132,7 +132,6 @@ def _cores(
     if at_once < 2 or len(runs) < 2:
         return []
     timed = min(at_once, len(runs), MOST_AT_ONCE)
-    # The fastest, the slowest, and some between them.
     ordered = sorted(keys, key=lambda key: main.timings[key].step)
     chosen = {ordered[round(i * (len(ordered) - 1) / max(MOST_KINDS - 1, 1))] for i in range(MOST_KINDS)}
     some = {key: run for key, run in keys.items() if key in chosen}
