@@ -17,7 +17,7 @@ from gan_lab.runs.folder import discard_if_refused
 from gan_lab.runs.resolvers import register_resolvers
 from gan_lab.runs.run import Run
 from gan_lab.sweeps.job import release_gpu_memory, run_as_job
-from gan_lab.training.summary import summary
+from gan_lab.training.summary import summary, trial
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import config_dir
 
@@ -30,9 +30,10 @@ def main(cfg: DictConfig) -> float | None:
     job: Any = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     run_as_job(lambda: train(cfg, folder, job), single=job.mode == RunMode.RUN)
-    print(summary(cfg, folder))
     if not searches(job):
+        print(summary(cfg, folder))
         return None
+    print(trial(folder))
     from gan_lab.report.objective import value_to_minimize
 
     value = value_to_minimize(Run.load(folder))

@@ -71,6 +71,7 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         if COMPLETING in os.environ:  # click writes bytes then
             return super().main(*args, **kwargs)
+        os.environ.setdefault("NO_COLOR", "1")  # of libraries: what is printed shows escapes as text
         with safe_terminal():
             return super().main(*args, **kwargs)
 

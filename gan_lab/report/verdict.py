@@ -214,6 +214,8 @@ def _places(names: Sequence[str]) -> str:
     """Return "at optimizer.lr=0.0001 and 0.0002"; of many only their number."""
     if len(names) > _MOST_SETTINGS:
         return f"in {len(names)} settings"
+    if any(", " in name for name in names):  # several keys each
+        names = [f"({name})" for name in names]
     first, *others = names
     key = first.partition("=")[0]
     if all(name.partition("=")[0] == key and name.count("=") == 1 for name in names):

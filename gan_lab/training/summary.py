@@ -34,6 +34,16 @@ def summary(cfg: DictConfig, folder: Path) -> str:
     return "\n".join(lines)
 
 
+def trial(folder: Path) -> str:
+    """Summarize a run of a search in one line: searches print lines of their own between runs."""
+    run = Run.load(folder)
+    described = describe_scores(run)
+    scored = "" if described is None else ", {} {}".format(*described)
+    return (
+        f"{run.status.state}: {run.status.step} steps, {run.status.seconds:.0f} s{scored}, {relative(folder)}"
+    )
+
+
 def _scores(run: Run) -> list[str]:
     """The primary score of every seed, and the share of time that metrics took."""
     described = describe_scores(run)

@@ -30,6 +30,9 @@ def test_the_best_value_is_found_past_a_run_that_diverges_and_is_stored(run_cli:
     assert code == 0, err
     assert "diverged: 4 steps" in out
     assert "finished: 4 steps" in out
+    assert "Best parameters: {'optimizer.lr': 0.05}" in out
+    assert "x1b" not in out + err  # no colors, which would be shown as text
+    assert len([line for line in out.splitlines() if "outputs/" in line]) == 2  # one line per trial
     best = yaml.safe_load(Path("outputs/ring/optimization_results.yaml").read_text())
     (status,) = [status for status in statuses("ring") if status.state == "finished"]
     (folder,) = Path("outputs/ring").glob(f"*-{status.identity[:8]}")
