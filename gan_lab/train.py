@@ -14,6 +14,7 @@ from gan_lab.config.overrides import check_choices, searches
 from gan_lab.config.schema import check
 from gan_lab.runs.existing import existing_status, is_done
 from gan_lab.runs.folder import discard_if_refused
+from gan_lab.runs.initial_weights import require_source_elsewhere
 from gan_lab.runs.resolvers import register_resolvers
 from gan_lab.runs.run import Run
 from gan_lab.sweeps.job import release_gpu_memory, run_as_job
@@ -57,6 +58,7 @@ def train(cfg: DictConfig, folder: Path, job: Any) -> None:
 def _train(cfg: DictConfig, folder: Path, job: Any) -> None:
     check_choices(job)
     check(cfg)
+    require_source_elsewhere(cfg.init_from, folder)
     status = None if cfg.rerun else existing_status(cfg, folder)
     if status is not None and is_done(cfg, status):
         return

@@ -58,6 +58,15 @@ def source_status(source: str) -> Status | None:
     return status
 
 
+def require_source_elsewhere(source: str | None, folder: Path) -> None:
+    """Raise ConfigurationError if ``init_from`` lies in the folder of the run that is to start from it."""
+    if source is not None and Path(source).expanduser().resolve().is_relative_to(folder.resolve()):
+        raise ConfigurationError(
+            f"init_from={source} lies in the folder of the run that is to start from it: take another "
+            "hydra.run.dir or study=..."
+        )
+
+
 @lru_cache(maxsize=256)
 def _file_digest(path: Path, modified: int, size: int) -> str:
     """Hash a file; asked again, one that has not changed since is not read."""

@@ -102,6 +102,20 @@ def test_seeds_that_the_source_does_not_have_are_refused(source: Path) -> None:
     assert not Path("outputs/own").exists()
 
 
+@pytest.mark.parametrize("inside", [".", "seed_0/generator.safetensors"])
+def test_a_run_does_not_start_from_its_own_folder(source: Path, inside: str) -> None:
+    """With rerun=true the source would be archived before it is read."""
+    before = (source / "status.json").read_bytes()
+    code, _, err = call(
+        "train", *SOURCE, f"init_from={source / inside}", f"hydra.run.dir='{source}'", "rerun=true"
+    )
+    assert code == 2
+    assert "lies in the folder of the run that is to start from it: take another hydra.run.dir" in err
+    assert (source / "status.json").read_bytes() == before
+    assert (source / "seed_1/generator.safetensors").exists()
+    assert not list(source.parent.glob("*before*"))
+
+
 def test_a_source_that_went_on_training_makes_another_run(source: Path) -> None:
     first = train([*OWN, f"init_from={source}", "seeds=2", "steps=1"])
     train([*SOURCE, "steps=5"])
