@@ -281,6 +281,7 @@ def settings_plot(settings: Sequence[Part], metric: Part) -> Figure | None:
             axes.plot([x for x, _ in rows], y, color=color, marker="o", markersize=size, linewidth=1.5)
             for x, row in [] if crowded else rows:
                 ends = [end for end in row.get("interval") or () if end is not None]
+                every += ends
                 if len(ends) == 2 and index < len(PALETTE):
                     axes.plot([x, x], ends, color=color, alpha=0.4, linewidth=1.5)
             labels.append((y[-1], name, color if index < len(PALETTE) else MUTED))
