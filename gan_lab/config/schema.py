@@ -91,6 +91,7 @@ VALIDATORS: dict[str, Validator] = {
     "samples.number": check_int,
     "metrics.every": partial(check_int, at_least=0),
     "metrics.samples": partial(check_int, at_least=2),
+    "metrics.workers": _optional(partial(check_int, at_least=0, at_most=256)),
     "diagnostics.every": partial(check_int, at_least=0),
     "diagnostics.samples": partial(check_int, at_least=2),
     "report.primary": _optional(partial(check_text, allowed="null or the name of a score, such as fid")),

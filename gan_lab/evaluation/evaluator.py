@@ -4,7 +4,6 @@ What a score depends on is fixed once and goes with it: the extractor and its ha
 which real ones, and what real training data score against the same held-out samples.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,12 +15,12 @@ from gan_lab.config.build import build
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.features import Extractor
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric, ScoreSpec
+from gan_lab.evaluation.scorer import OnFailure, Scorer, Scores
 from gan_lab.runs.naming import hash_keys
 from gan_lab.utils.errors import ConfigurationError, summarize_exception
 from gan_lab.utils.seeding import seeded, stream
 
 CHUNK = 256  # samples that are generated, and looked at, together
-Scores = dict[str, float | None]
 # Keys of a configuration that a score depends on, beside the generator.
 EVALUATION_KEYS = ("dataset", "features", "metric", "metrics.samples")
 _REAL_DRAWS = 3
@@ -62,14 +61,12 @@ class Evaluator:
                 f"dataset {data.name} must have at least {needed}, got {len(real_data)}: metrics.every=0 "
                 "trains without metrics"
             )
-        self._real = FeatureBatch.concatenate(self._extract_real(real_data, order[: self.count]))
-        reasons = {name: metric.why_not_applicable(self._real) for name, metric in metrics.items()}
+        real = FeatureBatch.concatenate(self._extract_real(real_data, order[: self.count]))
+        reasons = {name: metric.why_not_applicable(real) for name, metric in metrics.items()}
         self.skipped_metrics = {name: why for name, why in reasons.items() if why is not None}
-        self.metrics = {name: metric for name, metric in metrics.items() if name not in self.skipped_metrics}
-        self.score_specs: dict[str, ScoreSpec] = {
-            n: s for metric in self.metrics.values() for n, s in metric.score_specs.items()
-        }
-        if not self.metrics:
+        self.scorer = Scorer({n: m for n, m in metrics.items() if n not in self.skipped_metrics}, real)
+        self.score_specs = self.scorer.score_specs
+        if not self.scorer.metrics:
             raise ConfigurationError(
                 "metric names nothing that applies to these data: "
                 + "; ".join(f"{name}: {why}" for name, why in self.skipped_metrics.items())
@@ -97,7 +94,7 @@ class Evaluator:
         self,
         generate: Callable[[Tensor], Tensor],
         seed: int,
-        on_failure: Callable[[str, BaseException], None] | None = None,
+        on_failure: OnFailure | None = None,
     ) -> Scores:
         """Score a generator, latents (n, L) -> samples (n, *shape), on the noise of its seed.
 
@@ -120,28 +117,9 @@ class Evaluator:
         """Extract what metrics see of generated samples (n, *shape)."""
         return self._extract(self.data.quantize(samples.float()))
 
-    def score(
-        self,
-        parts: Sequence[FeatureBatch],
-        on_failure: Callable[[str, BaseException], None] | None = None,
-    ) -> Scores:
-        """Apply every metric to the parts together; all scores are None if a sample is not finite.
-
-        Each metric draws on a stream of its own, so the choice of others does not change its scores.
-        """
-        fake = FeatureBatch.concatenate(parts)
-        if not fake.finite:
-            return dict.fromkeys(self.score_specs)
-        scores: Scores = {}
-        for name, metric in self.metrics.items():
-            try:
-                with seeded(0, f"metrics/{name}"):
-                    scores |= _checked_scores(metric, fake, self._real)
-            except Exception as error:
-                if on_failure is None:
-                    raise ConfigurationError(f"metric.{name} fails: {summarize_exception(error)}") from error
-                on_failure(name, error)
-        return scores
+    def score(self, parts: Sequence[FeatureBatch], on_failure: OnFailure | None = None) -> Scores:
+        """Score the parts together, see `Scorer`; without ``on_failure`` as `__call__` does."""
+        return self.scorer(parts, on_failure or _refuse)
 
     def summarize(self, last: Scores | None, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Describe scores for ``results.json``: how they were made, and their values for one seed.
@@ -186,17 +164,8 @@ class Evaluator:
         return [self._extract(data.batch(part)) for part in torch.split(rows, CHUNK)]
 
 
-def _checked_scores(metric: Metric, fake: FeatureBatch, real: FeatureBatch) -> Scores:
-    """Apply a metric; raise `ValueError` for scores that it does not declare and for features it changes."""
-    tensors = [t for batch in (fake, real) for t in (batch.features, batch.logits) if t is not None]
-    versions = [tensor._version for tensor in tensors]
-    scores = metric(fake, real)
-    if [tensor._version for tensor in tensors] != versions:
-        raise ValueError("it changes the features that it is given, which other metrics read too")
-    if scores.keys() != metric.score_specs.keys():
-        declared = ", ".join(metric.score_specs)
-        raise ValueError(f"it returns {', '.join(scores)}, and its score_specs declare {declared}")
-    return {n: float(v) if v is not None and math.isfinite(v) else None for n, v in scores.items()}
+def _refuse(name: str, error: BaseException) -> None:
+    raise ConfigurationError(f"metric.{name} fails: {summarize_exception(error)}") from error
 
 
 def build_evaluator(cfg: DictConfig, data: Dataset) -> Evaluator:

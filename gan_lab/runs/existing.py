@@ -16,6 +16,8 @@ from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import relative
 
 _MAX_SHOWN = 4
+# Watched keys that change no number.
+_WITHOUT_EFFECT = ("metrics.workers",)
 # Watched keys that can still be changed for weights that are trained.
 _EVALUATE_FLAGS = {"features": "--features", "metric": "--metric", "metrics.samples": "--samples"}
 _REPORT_FLAGS = {"report.primary": "--primary", "report.reference": "--reference"}
@@ -121,7 +123,8 @@ def describe_differences(differences: Mapping[str, str], folder: Path, subject: 
 
 def _leaves(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the watched part of a configuration by dotted keys."""
-    return dict(_flatten(without_empty({key: config.get(key) for key in WATCHED_KEYS})))
+    leaves = _flatten(without_empty({key: config.get(key) for key in WATCHED_KEYS}))
+    return {key: value for key, value in leaves if key not in _WITHOUT_EFFECT}
 
 
 def _flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from gan_lab.sweeps.live import live_output
 from gan_lab.sweeps.workers import STOP, StoppableTask
 from gan_lab.utils.errors import RunFailedError, summarize_exception
-from gan_lab.utils.signals import RunInterrupted
+from gan_lab.utils.signals import RunInterrupted, describe_exit
 from gan_lab.utils.terminal import safe_terminal
 from gan_lab.utils.text import format_duration
 
@@ -76,7 +76,7 @@ class Worker:
                     ready = [self._process.sentinel]
             if ready:
                 self._process.join()
-                return _failed(f"the process that trained it {_how_it_ended(self._process.exitcode)}")
+                return _failed(f"the process that trained it {describe_exit(self._process.exitcode)}")
             if stalled():
                 self.stop()
                 return _failed(
@@ -235,11 +235,3 @@ def _failed(reason: str) -> JobReturn:
     outcome.status = JobStatus.FAILED
     outcome.return_value = RunFailedError(reason)
     return outcome
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    hint = ", perhaps because the machine ran out of memory" if -code == signal.SIGKILL else ""
-    return f"was ended by {name}{hint}"

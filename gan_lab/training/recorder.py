@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
-from gan_lab.evaluation import FeatureBatch
-from gan_lab.evaluation.evaluator import CHUNK, Evaluator, Scores, evaluation_digest
+from gan_lab.evaluation.evaluator import evaluation_digest
+from gan_lab.evaluation.scorer import Scores
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.checkpoint_files import CHECKPOINTS
@@ -27,8 +28,11 @@ from gan_lab.training.best import BestGenerators
 from gan_lab.training.build import Experiment
 from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.engines import Engine, TrainState
+from gan_lab.training.engines.state import clone_state
+from gan_lab.training.in_order import InOrder
 from gan_lab.training.loggers import Logger, SeedLoggers
 from gan_lab.training.overview import Overview
+from gan_lab.training.scoring import PendingScores, Scoring, number_of_workers
 from gan_lab.training.tensorboard import SeedLog, rows
 from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.progress import annotate, progress_bar
@@ -37,21 +41,7 @@ from gan_lab.utils.signals import StopRequest
 
 _log = logging.getLogger(__name__)
 
-
-def score_seeds(
-    evaluator: Evaluator, engine: Engine, on_failure: Callable[[str, BaseException], None] | None = None
-) -> list[Scores]:
-    """Score every seed's generator; all of them generate each part of their samples together.
-
-    ``on_failure``: see `Evaluator`.
-    """
-    latents = torch.stack([evaluator.latents(seed) for seed in engine.seeds])
-    parts: list[list[FeatureBatch]] = [[] for _ in engine.seeds]
-    for chunk, z in enumerate(torch.split(latents, CHUNK, dim=1)):
-        samples = engine.generate(z.to(engine.config.device), "evaluation", chunk)
-        for seed_parts, seed_samples in zip(parts, samples, strict=True):
-            seed_parts.append(evaluator.extract(seed_samples))
-    return [evaluator.score(seed_parts, on_failure) for seed_parts in parts]
+Weights = Callable[[], dict[str, Tensor]]
 
 
 class Recorder:
@@ -93,6 +83,11 @@ class Recorder:
         self._last_log_step = status.step
         self._overview = Overview(folder, cfg.study, self._primary, self._overview_failed)
         self._bar = progress_bar(folder.name, total=status.steps, initial=status.step, unit="step")
+        self._device = experiment.engine_config.device
+        self._scoring: Scoring | None = None
+        # What is logged waits for scores of an earlier step, if processes still compute them.
+        self._in_order = InOrder()
+        self._holds_checkpoint = False
 
     def _seed_log(self, seed: int, loggers: Mapping[str, Logger]) -> SeedLog:
         folder = seed_folder(self.folder, seed)
@@ -127,6 +122,9 @@ class Recorder:
                 log.log_configuration(configuration)
         self.status.state, self.status.started = "running", self.status.started or now()
         self.status.save(self.folder)
+        if self.evaluator is not None and self.status.step < self.status.steps:
+            workers = number_of_workers(self.cfg.metrics.workers, self._device, len(self.status.seeds))
+            self._scoring = Scoring(self.evaluator, workers)
         self._begin_loggers()
         self._log_real()
 
@@ -148,17 +146,26 @@ class Recorder:
 
     def step(self, step: int) -> None:
         self._bar.update()
+        self._in_order.settle(wait=False)
+        self._in_order(self._flush)
+        self._overview.update()
+
+    def _flush(self) -> None:
         for log in self.logs.values():
             log.flush()
-        self._overview.update()
+
+    def settle(self) -> None:
+        """Wait for all scores, and write what waits for them."""
+        self._in_order.settle()
 
     def log_scalars(self, step: int, seeds: Sequence[int], numbers: Scalars) -> None:
         table = rows(numbers)
         speed = (step - self._last_log_step) / max(time.monotonic() - self._last_log, 1e-9)
         self._last_log, self._last_log_step = time.monotonic(), step
+        at = time.time()
         for seed, row in zip(seeds, table, strict=True):
-            self.logs[seed].log_scalars(step, row)
-            self.logs[seed].log_speed(step, speed)
+            self._in_order(partial(self.logs[seed].log_scalars, step, row, at))
+            self._in_order(partial(self.logs[seed].log_speed, step, speed, at))
         mean = {n: sum(row[n] for row in table) / len(table) for n in table[0]}
         annotate(self._bar, f"D {mean['loss/discriminator']:.3f}, G {mean['loss/generator']:.3f}")
 
@@ -171,43 +178,69 @@ class Recorder:
         )
         with self._observing("samples", step):
             samples = engine.generate(latent.to(engine.config.device)).cpu()
+            if self.histograms:
+                self._in_order.settle()  # they are of the weights as they are now
             for index, seed in enumerate(engine.seeds):
-                self.logs[seed].log_samples(step, self.data.plot(samples[index]))
+                grid = self.data.plot(samples[index])
+                self._in_order(partial(self._log_samples, step, seed, grid, time.time()))
                 if self.histograms:
                     self.logs[seed].log_histograms(step, engine.parameters_and_grads(index))
 
+    def _log_samples(self, step: int, seed: int, grid: Tensor, at: float) -> None:
+        with self._observing("samples", step):
+            self.logs[seed].log_samples(step, grid, at)
+
     def metrics(self, step: int, engine: Engine) -> None:
-        if self.evaluator is None:
+        if self._scoring is None:
             return
+        self.settle()  # features of one step at most are in memory
+        pending, at = None, time.time()
         with self._timed("metric_seconds"), self._observing("metrics", step):
-            per_seed = score_seeds(
-                self.evaluator,
+            pending = self._scoring.begin(
                 engine,
                 on_failure=lambda name, error: self._not_measured(f"metric {name}", step, error),
+                on_lost=lambda error: self._not_measured("metrics", step, error),
             )
-            for seed, scores in zip(engine.seeds, per_seed, strict=True):
-                self.logs[seed].log_scalars(
-                    step, {f"metrics/{name}": value for name, value in scores.items()}
-                )
-            self._scores, self._last_eval_step = dict(zip(engine.seeds, per_seed, strict=True)), step
-            if self.cfg.keep_best:
-                self._offer_best(step, engine)
+            weights = self._weights_to_offer(engine)
+        if pending is not None:
+            log = partial(self._log_scores, step, engine.seeds, pending, weights, at)
+            self._in_order(log, pending.are_done)
 
-    def _offer_best(self, step: int, engine: Engine) -> None:
+    def _log_scores(
+        self, step: int, seeds: Sequence[int], pending: PendingScores, weights: Sequence[Weights], at: float
+    ) -> None:
+        """Log the scores of a step, for which this may wait, and have the best generators kept."""
+        with self._timed("metric_seconds"), self._observing("metrics", step):
+            per_seed = dict(zip(seeds, pending.scores(), strict=True))
+            for seed, scores in per_seed.items():
+                tagged = {f"metrics/{name}": value for name, value in scores.items()}
+                self.logs[seed].log_scalars(step, tagged, at)
+            self._scores, self._last_eval_step = per_seed, step
+            if self.cfg.keep_best:
+                self._offer_best(step, weights)
+
+    def _weights_to_offer(self, engine: Engine) -> list[Weights]:
+        """Return what gives each seed's generator as it is now, also after further steps."""
+        assert self._scoring is not None
+        weights = [partial(engine.sampled_generator, index) for index in range(len(engine.seeds))]
+        if not self.cfg.keep_best or self._scoring.is_here:
+            return list(weights)
+        return [partial(clone_state, clone_state(one())) for one in weights]
+
+    def _offer_best(self, step: int, weights: Sequence[Weights]) -> None:
         """Have the generators of all seeds kept whose scores, just measured, are their best."""
         assert self.evaluator is not None
         primary = self.evaluator.primary
         direction = self.evaluator.score_specs[primary].direction
-        for index, seed in enumerate(engine.seeds):
-            weights = partial(engine.sampled_generator, index)
-            self.best.offer(seed, step, primary, self._scores[seed].get(primary), direction, weights)
+        for (seed, scores), one in zip(self._scores.items(), weights, strict=True):
+            self.best.offer(seed, step, primary, scores.get(primary), direction, one)
 
     def diagnostics(self, step: int, engine: Engine) -> None:
         if self.diagnoser is None:
             return
         with self._timed("diagnostic_seconds"):
             for seed, scalars in self.diagnoser(engine, lambda what: self._observing(what, step)):
-                self.logs[seed].log_scalars(step, scalars)
+                self._in_order(partial(self.logs[seed].log_scalars, step, scalars, time.time()))
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -248,6 +281,7 @@ class Recorder:
             self._bar.write(f"gan-lab: {reason}; training continues", file=sys.stderr)
 
     def diverged(self, step: int, last_finite: TrainState) -> None:
+        self.settle()  # a checkpoint from before knows nothing of it
         seed = last_finite.seed
         self.status.diverged[seed] = step
         self.diverged_states[seed] = last_finite.clone()
@@ -259,8 +293,9 @@ class Recorder:
         )
 
     def checkpoint(self, step: int, states: Sequence[TrainState], last_finite: Sequence[TrainState]) -> None:
-        for log in self.logs.values():
-            log.fsync()
+        """Write a checkpoint, once all scores up to this step are logged."""
+        if self._holds_checkpoint:
+            self.settle()  # states of one step at most are held
         content = {
             "states": [vars(state) for state in states],
             "last_finite": [] if last_finite is states else [vars(state) for state in last_finite],
@@ -269,13 +304,23 @@ class Recorder:
             "data_fingerprint": self.status.data_fingerprint,
             "data_samples": self.status.data_samples,
         }
+        generators = {s.seed: s.generator for s in (*states, *self.diverged_states.values())}
+        self._holds_checkpoint = True
+        self._in_order(partial(self._write_checkpoint, step, content, generators))
+
+    def _write_checkpoint(
+        self, step: int, content: dict[str, Any], generators: Mapping[int, dict[str, Tensor]]
+    ) -> None:
+        for log in self.logs.values():
+            log.fsync()
         if best := self.best.content():
             content["best"] = best
         folder, keep = self.folder / CHECKPOINTS, self.cfg.checkpoint.keep
         checkpoints.save(folder, step, self.status.identity, content, keep)
-        for state in (*states, *self.diverged_states.values()):
-            write_weights(seed_folder(self.folder, state.seed), state.generator)
+        for seed, generator in generators.items():
+            write_weights(seed_folder(self.folder, seed), generator)
         self.best.write(self.folder)
+        self._holds_checkpoint = False
         self.status.step = step
         self._save_status()
 
@@ -285,6 +330,9 @@ class Recorder:
     def close_on_error(self, state: str, reason: str) -> None:
         """Close after an error without masking the original exception."""
         self._bar.close()
+        with suppress(Exception):
+            self._in_order.settle(wait=state == "failed")  # whoever asked twice to stop does not wait
+        self._end_scoring()
         for log in self.logs.values():
             with suppress(Exception):
                 log.close()
@@ -295,6 +343,8 @@ class Recorder:
     def finish(self, state: str, reason: str = "") -> None:
         """Close everything, and record how the run ended."""
         self._bar.close()
+        self.settle()
+        self._end_scoring()
         for seed, log in self.logs.items():
             log.flush()
             self._results(seed)
@@ -302,6 +352,10 @@ class Recorder:
         self._set_state(state, reason)
         self._end_loggers(state)
         self._overview.finish()
+
+    def _end_scoring(self) -> None:
+        if self._scoring is not None:
+            self._scoring.close()
 
     def _end_loggers(self, state: str) -> None:
         """End them last: a logger may wait for its server, and the run has ended by then."""

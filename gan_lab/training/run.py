@@ -196,6 +196,7 @@ class OpenRun:
             try:
                 recorder.begin((folder / CONFIG).read_text())
                 yield recorder
+                recorder.settle()
             except KeyboardInterrupt:
                 recorder.close_on_error("interrupted", "stopped at once, after its last checkpoint")
                 raise

@@ -46,17 +46,17 @@ class SeedLog:
         _make_older(folder)
         self._events = EventWriter(folder, purge_step=step + 1 if step else 0)
 
-    def log_scalars(self, step: int, numbers: Mapping[str, float | None]) -> None:
+    def log_scalars(self, step: int, numbers: Mapping[str, float | None], at: float | None = None) -> None:
         """Add a point per tag to TensorBoard and to the step's line of ``stats.jsonl`` (null if not finite).
 
-        All scalars of a step share one line, which `flush` writes.
+        All scalars of a step share one line, which `flush` writes. at: the time in TensorBoard, None for now.
         """
         self._line |= {"step": step}
         for name, value in numbers.items():
             self._line[name] = value if value is not None and math.isfinite(value) else None
             if self.layers or not is_of_layer(name):
                 tag = tag_of(name, self.primary)
-                self._events.add_scalar(tag, math.nan if value is None else value, step)
+                self._events.add_scalar(tag, math.nan if value is None else value, step, at)
 
     def flush(self) -> None:
         if self._line:
@@ -74,14 +74,14 @@ class SeedLog:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def log_speed(self, step: int, steps_per_second: float) -> None:
+    def log_speed(self, step: int, steps_per_second: float, at: float | None = None) -> None:
         """Log the speed in TensorBoard only: ``stats.jsonl`` holds what is the same on every machine."""
-        self._events.add_scalar(tag_of("speed/steps_per_second", None), steps_per_second, step)
+        self._events.add_scalar(tag_of("speed/steps_per_second", None), steps_per_second, step, at)
 
-    def log_samples(self, step: int, grid: Tensor) -> None:
+    def log_samples(self, step: int, grid: Tensor, at: float | None = None) -> None:
         """Save a grid, (3, H, W) uint8, as ``samples/step_<n>.png`` and in TensorBoard."""
         write_samples(self.folder, step, encode_png(grid))
-        self._events.add_image("samples", grid, step)
+        self._events.add_image("samples", grid, step, at)
         self.loggers.log_image(step, "samples", grid)
 
     @property

@@ -24,6 +24,15 @@ class RunInterrupted(KeyboardInterrupt):
         return type(self), (self.number,)  # worker processes send it to the launching one
 
 
+def describe_exit(code: int | None) -> str:
+    """Say how a process ended: with its exit code, or by the signal of a negative one."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = ", perhaps because the machine ran out of memory" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"
+
+
 class StopRequest:
     """number: the first signal that asked the run to stop, None so far; received: all that did."""
 

@@ -17,10 +17,12 @@ from gan_lab.evaluation.features.base import Raw
 from gan_lab.evaluation.metrics.base import FeatureBatch, Metric
 from gan_lab.evaluation.metrics.distances import SlicedWasserstein
 from gan_lab.evaluation.metrics.prdc import PRDC
+from gan_lab.evaluation.scorer import Scores
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.results import read_results
 from gan_lab.runs.stats import read_stats
-from gan_lab.training.recorder import score_seeds
+from gan_lab.training.engines import Engine
+from gan_lab.training.scoring import extract_seeds
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, choices, composed, train
 
@@ -106,6 +108,11 @@ def test_samples_that_are_not_finite_have_no_scores() -> None:
     scores = found(lambda z: torch.full((len(z), 2), torch.nan), 0)
     assert set(scores) == set(found.score_specs)
     assert all(value is None for value in scores.values())
+
+
+def score_seeds(evaluator: Evaluator, engine: Engine | None) -> list[Scores]:
+    assert engine is not None
+    return [evaluator.score(parts) for parts in extract_seeds(evaluator, engine)]
 
 
 def test_scores_depend_on_nothing_but_the_generator_and_the_seed() -> None:

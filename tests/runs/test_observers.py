@@ -12,7 +12,7 @@ from gan_lab import load
 from gan_lab.evaluation import SlicedWasserstein, UnitHealth
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.stats import read_stats
-from gan_lab.training import recorder
+from gan_lab.training import scoring
 from gan_lab.training.tensorboard import SeedLog
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, train
@@ -52,7 +52,7 @@ def test_untrained_generators_are_measured_too() -> None:
 def test_metrics_that_fail_once_cost_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recorder, "score_seeds", fails_once(recorder.score_seeds))
+    monkeypatch.setattr(scoring, "extract_seeds", fails_once(scoring.extract_seeds))
     run = train([*TINY_POINTS, *FEW])
     assert state(run.folder) == ("finished", 4)
     measured = [line["step"] for line in read_stats(run.folder / "seed_0") if "metrics/mode_js" in line]

@@ -19,6 +19,7 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     **dict.fromkeys(("seed", "samples.every", "metrics.every"), ([0], [-1, None])),
     **dict.fromkeys(("diagnostics.every", "checkpoint.every"), ([0], [-1, None])),
     **dict.fromkeys(("metrics.samples", "diagnostics.samples"), ([2], [1, None])),
+    "metrics.workers": ([None, 0, 256], [-1, 257, "x"]),
     **dict.fromkeys(("log.histograms", "deterministic", "rerun", "keep_best"), ([True, False], [3, None])),
     "log.layers": ([True, False, None], [3, "x"]),
     "study": (["a b.c", "x" * 100], ["", "../x", "/x", "a/b", "..", "a\nb", "a\0b", "<b>", None, "x" * 101]),

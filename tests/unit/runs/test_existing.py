@@ -52,7 +52,7 @@ def test_each_watched_key_that_differs_is_named(override: str, text: str) -> Non
     assert list(watched_differences(composed(override), to_plain(composed())).values()) == [text]
 
 
-@pytest.mark.parametrize("override", ["steps=5", "device=cpu", "engine=vmap", "study=x"])
+@pytest.mark.parametrize("override", ["steps=5", "device=cpu", "engine=vmap", "study=x", "metrics.workers=2"])
 def test_other_keys_are_not_named(override: str) -> None:
     assert watched_differences(composed(override), to_plain(composed())) == {}
 

@@ -72,7 +72,14 @@ def test_configurations_that_compute_something_else_have_other_identities() -> N
 
 WATCHED = (
     *("log.every=7", "log.histograms=true", "samples.every=0", "samples.number=9", "checkpoint.every=3"),
-    *("checkpoint.minutes=null", "metrics.every=0", "metrics.samples=17", "metric=[fid]", "metric=[]"),
+    *(
+        "checkpoint.minutes=null",
+        "metrics.every=0",
+        "metrics.samples=17",
+        "metrics.workers=2",
+        "metric=[fid]",
+        "metric=[]",
+    ),
     *("metric.kid.subsets=3", "features=raw", "+features.anything=1", "diagnostics.every=0"),
     *("diagnostics.samples=4", "diagnostic=[rank]", "diagnostic.units.tau=0.5", "report.primary=kid"),
     *(
