@@ -48,7 +48,7 @@ def overview() -> str:
     values = {line.key: line for line in keys if not line.depth}
     lines = [_USAGE, "", "Groups, as group=choice:", *_aligned(rows), "", "Keys, as key=value:"]
     lines += _aligned([(key, values[key].value, values[key].comment) for key in top if key not in nested])
-    inside = ", ".join(f"{key}.{name}" for key, names in nested.items() for name in names)
+    inside = " ".join(f"{key}.{name}" for key, names in nested.items() for name in names)
     lines += textwrap.wrap(inside, WIDTH, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([*lines, _FOOTER])
 
