@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,13 +67,14 @@ def assert_same(words: tuple[str, ...]) -> None:
 
 def test_a_second_process_finds_what_was_compiled() -> None:
     words = (*TINY_POINTS, "seeds=2", "model.generator.width=24")
-    results = []
-    for _ in range(2):
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            results.append(pool.submit(cache_use, words).result())
-    first, second = results
+    first, second = (in_a_process(cache_use, words) for _ in range(2))
     assert first == {"fxgraph_cache_miss": 2}
     assert second == {"fxgraph_cache_hit": 2}
+
+
+def in_a_process(function: Callable[..., Any], *args: object) -> Any:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
 
 
 def cache_use(words: tuple[str, ...]) -> dict[str, int]:
@@ -80,6 +83,32 @@ def cache_use(words: tuple[str, ...]) -> dict[str, int]:
     torch.set_num_threads(1)
     take_steps(assembled(*words, "execution=compiled"), 1)
     return {name: count for name, count in counters["inductor"].items() if name.startswith("fxgraph_cache")}
+
+
+def test_what_a_crash_has_cut_short_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that goes down leaves libraries that are empty, cut, or full of zeros or of anything else."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    words = (*TINY_POINTS, "seeds=2", "model.generator.width=20")
+    assert in_a_process(execution_of, words) == "compiled"
+    libraries = sorted(tmp_path.glob("compiled/*/*.main.so"))
+    assert len(libraries) >= 4
+    sizes = [library.stat().st_size for library in libraries]
+    first, second, third, fourth, *_ = libraries
+    os.truncate(first, 0)
+    os.truncate(second, sizes[1] // 2)  # PyTorch would be killed by loading it
+    third.write_bytes(bytes(sizes[2]))
+    fourth.write_bytes(b"no library" * 100)
+    assert in_a_process(execution_of, words) == "compiled"
+    assert [library.stat().st_size for library in libraries] == sizes
+
+
+def execution_of(words: tuple[str, ...]) -> str:
+    torch.set_num_threads(1)
+    experiment = assembled(*words, "execution=compiled")
+    take_steps(experiment, 1)
+    return experiment.execution
 
 
 def test_compiled_runs_end_in_the_same_bits_however_they_are_stopped(

@@ -21,6 +21,7 @@ from torch.func import functional_call, grad, vmap
 
 from gan_lab.gan.steps import LOSSES, Batch, Scalars
 from gan_lab.training.engines.base import SeedGroup
+from gan_lab.training.engines.compile_cache import remove_broken, remove_unloadable, use_own_cache
 from gan_lab.training.engines.execution import Step
 from gan_lab.training.engines.optimizers import Gradients
 from gan_lab.utils.errors import summarize_exception
@@ -73,19 +74,35 @@ class Compiled:
         key = (player, *(tuple(tensor.shape) for tensor in _inputs(group, player, batch)))
         if key not in self._turns and not self.failed:
             try:
-                self._turns[key] = self._compile(group, player, batch)
+                self._turns[key] = self._compile_again_if_unloadable(group, player, batch)
             except Exception as error:  # of the compiler, or of a network that cannot be traced
                 self.failed = True
                 reason = summarize_exception(error, bare=True)
                 _log.warning("execution=compiled: a step cannot be compiled, so it is eager: %s", reason)
         return self._turns.get(key)
 
-    def _compile(self, group: SeedGroup, player: str, batch: Batch) -> CompiledTurn:
-        """Compile and compare with the eager turn of a copy. Raises RuntimeError if there is a difference."""
+    def _compile_again_if_unloadable(self, group: SeedGroup, player: str, batch: Batch) -> CompiledTurn:
+        """Compile, without what cannot be loaded of what was compiled before."""
         if group.config.draws:
             raise RuntimeError("networks, losses or optimizers draw random numbers")
-        if self.backend == "inductor":
-            _require_compiler(group.config.device)
+        if self.backend != "inductor":
+            return self._compile(group, player, batch)
+        _require_compiler(group.config.device)
+        folder = use_own_cache()
+        if folder is not None and not self._turns:  # once for both networks
+            remove_broken(folder)
+        try:
+            return self._compile(group, player, batch)
+        except Exception as error:
+            broken = remove_unloadable(error, folder) if folder is not None else None
+            if broken is None:
+                raise
+            _log.info("compiled again, as this could not be loaded: %s", broken)
+            torch.compiler.reset()
+        return self._compile(group, player, batch)
+
+    def _compile(self, group: SeedGroup, player: str, batch: Batch) -> CompiledTurn:
+        """Compile and compare with the eager turn of a copy. Raises RuntimeError if there is a difference."""
         from torch.fx.experimental.proxy_tensor import make_fx
 
         inputs, names = _inputs(group, player, batch), list[str]()
