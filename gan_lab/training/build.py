@@ -27,6 +27,7 @@ from gan_lab.training.engines import (
     EngineConfig,
     Schedule,
     TrainState,
+    Work,
     choose_engine,
     choose_execution,
 )
@@ -138,14 +139,17 @@ def build_engine_config(
     """
     gan, device = components.gan, components.device
     engine = choose_engine(cfg.engine, gan, device, cfg.seeds, recorded.engine if recorded else None)
+    engine = "sequential" if limits.vmap_problem is not None else engine
+    precision, turns = PRECISIONS[cfg.precision], cfg.steps * (1 + cfg.discriminator_steps)
+    work = Work(gan, engine, precision, cfg.seeds, turns, limits.draws)
     return EngineConfig(
         template=gan,
         gan_loss=components.loss,
         optimizers={player: build(cfg, config_key_for(cfg, "optimizer", player)) for player in PLAYERS},
         device=device,
-        engine="sequential" if limits.vmap_problem is not None else engine,
-        execution=choose_execution(cfg.execution, device, recorded.execution if recorded else None),
-        precision=PRECISIONS[cfg.precision],
+        engine=engine,
+        execution=choose_execution(cfg.execution, device, recorded.execution if recorded else None, work),
+        precision=precision,
         ema=cfg.ema,
         max_concurrent_seeds=limits.max_concurrent_seeds,
         draws=limits.draws,
@@ -192,6 +196,8 @@ def build_experiment(
         device=device,
     )
     if engine is not None and engine_config.execution == "compiled":
+        if cfg.execution != engine_config.execution and recorded is None:  # chosen by auto
+            _log.info("execution=auto: compiled, as %s steps repay the half a minute of it", f"{cfg.steps:,}")
         discriminator_batches, generator_batch = batches(0)
         engine.prepare({"discriminator": discriminator_batches[0], "generator": generator_batch})
     return Experiment(

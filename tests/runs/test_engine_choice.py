@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from gan_lab import load
 from gan_lab.training.batches import Batches
+from gan_lab.training.engines import choice
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_POINTS, train
 
@@ -55,6 +56,36 @@ def test_a_run_of_fewer_seeds_than_it_began_with_resumes_to_the_same_bits(
         assert run.status.engine == "vmap"  # with one seed left, a new run would take another
     for seed in (0, 1):
         assert_close(weights(resumed.folder, seed), weights(straight.folder, seed), rtol=0, atol=0)
+
+
+def test_a_run_that_began_compiled_stays_so_with_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = (*COMMON, "seeds=2")
+    # The compiler itself starts processes: `tests/processes/test_compiled.py`.
+    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    assert train([*words, "steps=2", "study=short"]).status.execution == "eager"
+    monkeypatch.setattr(choice, "FEWEST_SEEDS", 2)
+    monkeypatch.setattr(choice, "COMPILING_S", 1e-6)
+    caplog.set_level("INFO", logger="gan_lab")
+    straight = train([*words, "steps=6", "study=straight"])
+    assert straight.status.execution == "compiled"
+    assert "execution=auto: compiled, as 6 steps repay" in caplog.text
+    caplog.clear()
+    train([*words, "steps=2"])
+    monkeypatch.setattr(choice, "COMPILING_S", 1e6)
+    resumed = train([*words, "steps=6"])
+    assert resumed.status.execution == "compiled"
+    assert caplog.text.count("execution=auto: compiled") == 1  # when it began
+    for seed in (0, 1):
+        assert_close(weights(resumed.folder, seed), weights(straight.folder, seed), rtol=0, atol=0)
+    caplog.clear()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    fallen_back = train([*words, "steps=8"])
+    assert fallen_back.status.execution == "eager"
+    assert "execution=compiled: a step cannot be compiled, so it is eager" in caplog.text
+    executions = [sitting.execution for sitting in fallen_back.status.sittings]
+    assert executions == ["compiled", "compiled", "eager"]
 
 
 def test_a_refused_execution_leaves_a_run_as_it_was() -> None:

@@ -8,7 +8,7 @@ nothing else knows which one runs.
 """
 
 from gan_lab.training.engines.base import EngineConfig
-from gan_lab.training.engines.choice import choose_engine, choose_execution
+from gan_lab.training.engines.choice import Work, choose_engine, choose_execution
 from gan_lab.training.engines.engine import Engine
 from gan_lab.training.engines.optimizers import Clipping, Schedule
 from gan_lab.training.engines.state import TrainState
@@ -19,6 +19,7 @@ __all__ = [
     "EngineConfig",
     "Schedule",
     "TrainState",
+    "Work",
     "choose_engine",
     "choose_execution",
 ]

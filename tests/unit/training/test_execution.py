@@ -1,10 +1,12 @@
 """Which engine and execution a run takes, steps that are captured, and the device that states move to."""
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gan_lab.gan.steps import GAN
-from gan_lab.training.engines import Engine, choose_engine, choose_execution, cuda_graph
+from gan_lab.training.engines import Engine, Work, choose_engine, choose_execution, cuda_graph
 from gan_lab.training.engines.cuda_graph import WARMUP_STEPS, CudaCapture, CudaGraphStep
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, composed, take_steps, untrained
@@ -42,7 +44,7 @@ def test_auto_takes_the_fastest_engine_and_keeps_it(
         assert choose_engine(name, network, device, num_seeds, recorded) == name
 
 
-def test_auto_executes_eagerly_and_keeps_what_is_recorded_where_it_works() -> None:
+def test_auto_executes_eagerly_without_work_and_keeps_what_is_recorded_where_it_works() -> None:
     assert choose_execution("auto", CPU) == choose_execution("auto", CUDA) == "eager"
     assert choose_execution("auto", CUDA, "cuda_graph") == "cuda_graph"
     assert choose_execution("auto", CPU, "compiled") == "compiled"
@@ -53,6 +55,41 @@ def test_auto_executes_eagerly_and_keeps_what_is_recorded_where_it_works() -> No
         ConfigurationError, match=r"^execution=cuda_graph needs a CUDA device, and this is cpu$"
     ):
         choose_execution("cuda_graph", CPU)
+
+
+LAYERS = [nn.Linear(2, 2) for _ in range(14)]
+RING = Work(nn.Sequential(*LAYERS), "vmap", torch.float32, num_seeds=8, turns=30_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "compiled"),
+        ({"num_seeds": 64}, "compiled"),
+        ({"turns": 20_000}, "eager"),  # experiment=activations_on_ring
+        ({"turns": 6_000}, "eager"),  # the default number of steps
+        ({"num_seeds": 7}, "eager"),
+        ({"engine": "sequential"}, "eager"),
+        ({"precision": torch.bfloat16}, "eager"),
+        ({"draws": True}, "eager"),
+        ({"template": nn.Sequential(*LAYERS, nn.Conv2d(1, 1, 3))}, "eager"),
+        ({"template": nn.Sequential(*LAYERS[:7], *(nn.Identity() for _ in range(7)))}, "eager"),
+        ({"template": nn.Sequential(*LAYERS[:7]), "turns": 60_000}, "compiled"),
+    ],
+    ids=repr,
+)
+def test_auto_compiles_on_a_cpu_where_it_repays(
+    changes: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", sys.executable)  # there is one, whatever it is
+    work = replace(RING, **changes)
+    assert choose_execution("auto", CPU, work=work) == expected
+    assert choose_execution("auto", CUDA, work=work) == "eager"
+    for recorded in ("eager", "compiled"):
+        assert choose_execution("auto", CPU, recorded, work) == recorded
+    assert choose_execution("eager", CPU, work=work) == "eager"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert choose_execution("auto", CPU, work=work) == "eager"
 
 
 class RepeatedWork:
