@@ -31,6 +31,8 @@ def settings(runs: Sequence[Run]) -> list[Values]:
     kept = dict(chosen)
     parts = list(brought)
     for key, values in _varying_leaves(runs):
+        if key in kept:  # what is chosen has a name
+            continue
         finer = [(*part, value) for part, value in zip(parts, values, strict=True)]
         follows = len(set(zip(brought, values, strict=True))) == len(set(brought))
         is_new = not follows and values not in kept.values()
@@ -108,14 +110,22 @@ def _varying_choices(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     for group in groups:
         if group.split("@")[0] not in _NOT_A_SETTING:
             name = group.partition("@")[2] or group
-            columns.append((name, [str(run.status.choices.get(group, "null")) for run in runs]))
+            columns.append((name, [_choice(run, group, name) for run in runs]))
     return [(name, values) for name, values in columns if len(set(values)) > 1]
+
+
+def _choice(run: Run, group: str, name: str) -> str:
+    """Return the entry that was chosen; one that is empty, such as none, is what no choice is."""
+    chosen = run.status.choices.get(group)
+    return "none" if chosen is None or run.config.get(name, ...) in (None, {}) else str(chosen)
 
 
 def setting_leaves(config: Mapping[str, Any]) -> Leaves:
     """Return the leaves of a configuration that a setting can consist of."""
     kept = {key: value for key, value in config.items() if key not in _NOT_A_SETTING}
-    return {key: value for key, value in leaves(kept).items() if not key.startswith(_NOT_LEAVES)}
+    return {
+        key: value for key, value in leaves(kept).items() if value != {} and not key.startswith(_NOT_LEAVES)
+    }
 
 
 def _varying_leaves(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

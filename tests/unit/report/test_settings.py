@@ -202,3 +202,15 @@ def test_many_settings_are_summarized(study: Path) -> None:
     assert "elu is the best in 14 settings (p at most 0.008)." in report["verdict"]["text"]
     assert all(setting["secondary"] is None for setting in report["settings"])
     assert len(report["verdict"]["text"]) < 1000
+
+
+def test_an_entry_that_is_empty_is_no_setting_of_its_own(study: Path) -> None:
+    """schedule=none is what a run without a schedule has, and linear is a setting beside it."""
+    linear = {"schedule.length": 100, "schedule.end_factor": 0.0}
+    make_run(study, "relu", [1.0] * 5, changes={"schedule": {}}, choices={"schedule": "none"})
+    make_run(study, "elu", [2.0] * 5)
+    assert [setting["name"] for setting in report_on(study)["settings"]] == [""]
+    for name in ("relu", "elu"):
+        make_run(study, name, [1.0] * 5, name=f"{name}-1", changes=linear, choices={"schedule": "linear"})
+    names = [setting["name"] for setting in report_on(study)["settings"]]
+    assert names == ["schedule=linear", "schedule=none"]
