@@ -150,7 +150,7 @@ def _shown(overrides: Iterable[str]) -> list[str]:
 
 def _short(override: str) -> str:
     """Leave out the path of ``init_from``: the name of a run there is as long as this one may be."""
-    return "init_from" if _key_of(override) == "init_from" else override
+    return "init_from" if _key_of(override) == "init_from" and not override.endswith("=null") else override
 
 
 def _key_of(override: str) -> str:

@@ -31,6 +31,8 @@ def test_the_content_is_part_of_a_run_and_the_path_is_not() -> None:
     assert one != digits(f"init_from={write('a.safetensors', 2)}")
     name = folder_name(composed("init_from=a.safetensors"), Path(), ["init_from=a.safetensors", "seeds=2"])
     assert name == f"init_from,seeds=2-{digits('init_from=a.safetensors')}"
+    name = folder_name(composed(), Path(), ["init_from=null"])
+    assert name.startswith("init_from=null-")
 
 
 @pytest.mark.parametrize(
