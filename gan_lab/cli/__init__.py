@@ -124,9 +124,13 @@ def _no_such_command(words: list[str]) -> str:
     near = difflib.get_close_matches(first, COMMANDS, n=1)
     if near and "=" not in first:
         return f"there is no command {first!r}, did you mean {near[0]!r}? type gan-lab {near[0]}"
-    from gan_lab.config.command_line import is_for_training
+    from gan_lab.config.command_line import is_for_training, read_words
 
     if is_for_training(first):
+        try:
+            read_words(words)
+        except ConfigurationError as error:  # not the only mistake, and it says what to type
+            return f"train comes first, and {error}"
         return f"train comes first: {truncate(shlex.join(['gan-lab', 'train', *words]), 600)}"
     return f"there is no command {truncate(first, 60)!r}; choose from {', '.join(COMMANDS)}"
 

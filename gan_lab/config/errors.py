@@ -4,14 +4,14 @@ import difflib
 import re
 import shlex
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from gan_lab.config.aliases import KEYS, NO_KEYS, entries, entry_called
+from gan_lab.config.aliases import ENTRIES, KEYS, NO_KEYS, entries, entry_called
 from gan_lab.utils.errors import ConfigurationError, GanLabError
 from gan_lab.utils.paths import config_dir
 from gan_lab.utils.text import truncate
@@ -127,7 +127,7 @@ def _no_such_entry(match: re.Match[str]) -> str:
     listed = [entry for entry in listed if "=" not in entry]
     choices = f"; choose from {', '.join(listed)}" if listed else ""
     known = entry_called(group, name)
-    hint = f", it is called {known!r}" if known else _did_you_mean(name, {entry: entry for entry in listed})
+    hint = f", it is called {known!r}" if known else _did_you_mean(name, _names_of(group, listed))
     return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
 
 
@@ -136,7 +136,7 @@ def _no_such_file(match: re.Match[str]) -> str:
     group, _, name = match["path"].rpartition("/")
     known = sorted(entries(group)) if group in groups() else []
     choices = f"; choose from {', '.join(known)}, or an entry of your own (--config-dir)" if known else ""
-    hint = _did_you_mean(name, {entry: entry for entry in known})
+    hint = _did_you_mean(name, _names_of(group, known))
     return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
 
 
@@ -175,6 +175,12 @@ def _unreadable(match: re.Match[str]) -> str:
         f"cannot read {typed!r}: an override is key=value, and a value with other characters than "
         "ASCII letters, digits and simple signs needs quotation marks, such as study=\"'é'\""
     )
+
+
+def _names_of(group: str, listed: Collection[str]) -> dict[str, str]:
+    """Return all names, other common ones too, of the entries that are there -> the entry."""
+    others = {other: entry for other, entry in ENTRIES.get(group, {}).items() if entry in listed}
+    return others | {entry: entry for entry in listed}
 
 
 def _did_you_mean(name: str, options: Mapping[str, str]) -> str:

@@ -15,10 +15,10 @@ Cli = Callable[..., tuple[int, str, str]]
 @pytest.mark.parametrize(
     ("typed", "way_out"),
     [
-        ("elu", "gan-lab train elu"),
+        ("elu", "gan-lab train activation=elu"),
         ("activation=elu seeds=2", "gan-lab train activation=elu seeds=2"),
         ("--activation", "No such option"),
-        ("relu,swish", "gan-lab train relu,swish"),
+        ("relu,swish", "gan-lab train -m activation=relu,silu"),
         ("trian activation=elu", "did you mean 'train'"),
         ("run activation=elu", "type gan-lab train activation=elu"),
         ("sweep activation=relu,elu", "type gan-lab train -m activation=relu,elu"),

@@ -37,6 +37,7 @@ def sentence(*overrides: str) -> str:
             "activation=gelu2",
             "no activation named 'gelu2', did you mean 'gelu'?; choose from as_written, celu, elu, ",
         ),
+        ("activation=swsh", "no activation named 'swsh', did you mean 'silu'?; choose from "),
         ("activation=''", "no activation named ''"),
         ("activation=null", "a group takes the name of an entry"),
         ("activation=3", "a group takes the name of an entry"),
