@@ -22,11 +22,17 @@ ELF_HEADER = 64  # bytes
 def use_own_cache() -> Path | None:
     """Have PyTorch keep what it compiles in gan-lab's cache folder, which outlasts a reboot, unlike ``/tmp``.
 
-    The variable that PyTorch reads for it wins. Returns the folder; None if it cannot be written, where
-    PyTorch takes its own.
+    Another folder in the variable that PyTorch reads for it wins. Returns the folder; None if it cannot be
+    written, where PyTorch takes its own.
     """
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
     given = os.environ.get(VARIABLE)
-    folder = Path(given) if given else cache_dir() / "compiled"
+    # PyTorch sets the variable to its default itself, as early as an optimizer is built.
+    if given is None or Path(given) == Path(default_cache_dir()).absolute():
+        folder = cache_dir() / "compiled"
+    else:
+        folder = Path(given)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

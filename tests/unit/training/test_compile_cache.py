@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from torch._inductor.runtime import cache_dir_utils
 
 from gan_lab.training.engines.compile_cache import remove_broken, remove_unloadable, use_own_cache
 
@@ -29,6 +30,10 @@ def test_the_cache_outlasts_a_reboot_unless_the_variable_names_another(
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     assert use_own_cache() == tmp_path / "compiled"
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "compiled")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    pytorchs_own = cache_dir_utils.cache_dir()  # sets the variable, as an optimizer does that is built before
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == pytorchs_own
+    assert use_own_cache() == tmp_path / "compiled"
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "other"))
     assert use_own_cache() == tmp_path / "other"
 
