@@ -72,7 +72,8 @@ def learning(part: Part, metric: PrimaryMetric, reference: str | None, where: st
         sentences += _not_learned(part, metric, reference, where)
     if told["unknown"]:
         names = join_names(told["unknown"])
-        text = f"Whether {names} learned anything{where} cannot be shown with so few seeds."
+        text = f"Whether {names} learned anything{where} cannot be shown with so few seeds"
+        text += f"{_no_better_than_untrained(part, metric, told['unknown'])}."
         sentences.append(sentence("learning_unknown", text))
     if told["not_measured"]:
         text = (
@@ -89,6 +90,20 @@ def learning(part: Part, metric: PrimaryMetric, reference: str | None, where: st
         text = f"{who} {verb} better than untrained generators{where}{scope}."
         sentences.append(sentence("learned", text, p=p))
     return sentences
+
+
+def _no_better_than_untrained(part: Part, metric: PrimaryMetric, names: Sequence[str]) -> str:
+    """Name those who so far score no better than untrained generators, where no test says anything."""
+    untrained = part["anchors"]["untrained"]["iqm"]
+    iqms = {row["name"]: row["iqm"] for row in (*part["rows"], *part["unranked"])}
+    behind = [
+        name for name in names if iqms[name] is None or metric.sign * iqms[name] <= metric.sign * untrained
+    ]
+    if not behind:
+        return ""
+    who = all_of(len(names)) if len(behind) == len(names) > 1 else join_names(behind)
+    verb = "score" if len(behind) > 1 else "scores"
+    return f"; {who} {verb} no better than untrained generators ({score(untrained)})"
 
 
 def _not_learned(part: Part, metric: PrimaryMetric, reference: str | None, where: str) -> list[Sentence]:

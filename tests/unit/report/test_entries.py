@@ -202,3 +202,20 @@ def test_without_scores_at_step_0_it_is_not_known_who_learned(study: Path) -> No
         "Whether elu, relu and tanh learned anything is not known: the untrained generator was not measured."
     ]
     assert ranked(report) == ["elu", "relu", "tanh"]
+
+
+def test_of_few_seeds_it_is_said_who_scores_no_better_than_untrained(study: Path) -> None:
+    for name, value in (("relu", 50.0), ("elu", 45.0), ("tanh", 2.0)):
+        make_run(study, name, draws(value, 0.3, 2, 1), untrained=40.0)
+    report = report_on(study)
+    assert sentences(report, "learning_unknown") == [
+        "Whether elu, relu and tanh learned anything cannot be shown with so few seeds; elu and relu score "
+        "no better than untrained generators (40.0)."
+    ]
+
+
+def test_few_seeds_that_are_all_worse_than_untrained_are_called_that(study: Path) -> None:
+    for name, value in (("relu", 50.0), ("elu", 45.0)):
+        make_run(study, name, draws(value, 0.3, 2, 1), untrained=40.0)
+    (told,) = sentences(report_on(study), "learning_unknown")
+    assert told.endswith("with so few seeds; both score no better than untrained generators (40.0).")
