@@ -23,6 +23,11 @@ _NO_SEARCH = ("resumable", "basic")
 _OF_A_SWEEP = re.compile(r"[+~]*hydra[/.](launcher|sweeper|sweep)\b")
 
 
+def key_of(override: str) -> str:
+    """Return the key that an override sets: "optimizer.lr" of "+optimizer.lr=1e-3"."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def keep_text(overrides: Sequence[str]) -> list[str]:
     """Return overrides for Hydra in which the values of `TEXT_KEYS` are text as it was typed.
 

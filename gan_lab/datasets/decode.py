@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 import stat
 import threading
 import warnings
@@ -223,11 +222,6 @@ def strict_limits() -> Iterator[None]:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
-
-
-def num_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_flat(image: Image.Image) -> bool:

@@ -29,10 +29,10 @@ from gan_lab.datasets.decode import (
     Skipped,
     UnreadableNow,
     describe,
-    num_threads,
     strict_limits,
 )
 from gan_lab.datasets.files import FolderListing, absolute, stamp_files
+from gan_lab.utils.cores import available_cores
 from gan_lab.utils.errors import DataError
 from gan_lab.utils.progress import progress_bar
 from gan_lab.utils.text import plural, truncate
@@ -187,7 +187,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:
 
 def _decoded(files: Sequence[Path], decoder: Decoder) -> Iterator[Decoded | Skipped | UnreadableNow]:
     """Decode files in their order; Pillow works outside Python's lock, so threads use all cores."""
-    threads = num_threads()
+    threads = available_cores()
     ahead = max(2 * threads, min(256, QUEUED // (4 * decoder.channels * decoder.size**2)))
     queue: deque[Future[Decoded | Skipped | UnreadableNow]] = deque()
 

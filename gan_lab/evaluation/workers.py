@@ -20,6 +20,7 @@ import torch
 from gan_lab.evaluation.metrics.base import FeatureBatch
 from gan_lab.evaluation.scorer import Scorer
 from gan_lab.evaluation.worker import Outcome, Raised
+from gan_lab.utils.cores import THREAD_VARIABLES
 from gan_lab.utils.errors import summarize_exception
 from gan_lab.utils.signals import NAMES, describe_exit
 
@@ -32,7 +33,6 @@ for number in ignored:
 from gan_lab.evaluation.worker import serve
 serve()
 """
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class NotStarted(Exception):
@@ -106,7 +106,7 @@ class _Worker:
             [sys.executable, "-c", _BOOT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | _ONE_THREAD,
+            env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
             start_new_session=True,
         )
         self._setup: bytes | None = setup

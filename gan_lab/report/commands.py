@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from math import prod
 
+from gan_lab.config.overrides import key_of
 from gan_lab.report.entries import StudyRun
 from gan_lab.report.strata import format_value
 from gan_lab.runs.run import Run
@@ -49,7 +50,7 @@ def completing_command(study_run: StudyRun) -> str | None:
     if remedy == "train" and run.status.steps >= study_run.target:
         return repeat_command(run)
     if remedy in ("train", "longer"):
-        kept = [override for override in _overrides(run) if _key(override) != "steps"]
+        kept = [override for override in _overrides(run) if key_of(override) != "steps"]
         return _command(run, [*kept, *_lengths(run, kept), f"steps={study_run.target}"])
     if remedy in ("evaluate", "repair"):
         return shlex.join(["gan-lab", "evaluate", str(run.folder)])
@@ -64,7 +65,7 @@ def fresh_seeds_commands(runs: Sequence[Run], first: int, count: int, study: str
     """
     latest: dict[tuple[str, ...], Run] = {}
     for run in sorted(runs, key=lambda run: run.status.started):
-        latest[tuple(o for o in _overrides(run) if _key(o) not in _SEEDS_AND_STUDY)] = run
+        latest[tuple(o for o in _overrides(run) if key_of(o) not in _SEEDS_AND_STUDY)] = run
     fresh = [f"seed={first}", f"seeds={count}", f"study={study}_fresh"]
     swept = _swept(list(latest))
     if swept is not None:
@@ -104,12 +105,8 @@ def _lengths(run: Run, overrides: Sequence[str]) -> list[str]:
     lengths = {
         f"{group}.length": node["length"] for group, node in nodes.items() if node and "length" in node
     }
-    typed = {_key(override) for override in overrides}
+    typed = {key_of(override) for override in overrides}
     return [f"{key}={length}" for key, length in lengths.items() if key not in typed]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+").partition("=")[0]
 
 
 def _command(run: Run, overrides: Sequence[str], *, multirun: bool = False) -> str:

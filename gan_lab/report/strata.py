@@ -9,11 +9,10 @@ from gan_lab.runs.run import Run
 Leaves = dict[str, Any]
 Values = dict[str, str]
 
+SEED_KEYS = ("seed", "seeds")
+CANDIDATE_KEYS = ("activation", "generator_activation", "discriminator_activation")
 # Neither what is only watched, nor which seeds, nor what the candidates themselves are makes a setting.
-_NOT_A_SETTING = {
-    *UNHASHED_KEYS,
-    *("seed", "seeds", "activation", "generator_activation", "discriminator_activation"),
-}
+_NOT_A_SETTING = {*UNHASHED_KEYS, *SEED_KEYS, *CANDIDATE_KEYS}
 _NOT_LEAVES = ("dataset.root", "model.generator.activation", "model.discriminator.activation")
 # Everything else that varies is a means, and every candidate may be given its own best value of it.
 _PROBLEM_KEYS = ("dataset", "model")

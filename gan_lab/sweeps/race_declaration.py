@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_lab.config.overrides import check_choices
+from gan_lab.config.overrides import check_choices, key_of
 from gan_lab.config.schema import check
 from gan_lab.report.comparison.race import plan_race
+from gan_lab.report.strata import CANDIDATE_KEYS, SEED_KEYS
 from gan_lab.runs.folder import run_folders
 from gan_lab.runs.naming import identity, to_plain
 from gan_lab.runs.race_file import RACE, Arm, RaceRecord
@@ -17,9 +18,6 @@ from gan_lab.sweeps.sweep import Compose
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.paths import relative
 from gan_lab.utils.text import truncate
-
-_SEED_KEYS = ("seed", "seeds")
-_CANDIDATE = ("activation", "generator_activation", "discriminator_activation")
 
 
 @dataclass
@@ -44,7 +42,7 @@ def declare(combinations: Sequence[Sequence[str]], compose: Compose) -> Declarat
     Raises ConfigurationError for what cannot be raced, and for a race that was declared otherwise.
     """
     _refuse_several_seeds(combinations)
-    words = [[word for word in one if _key(word) not in _SEED_KEYS] for one in combinations]
+    words = [[word for word in one if key_of(word) not in SEED_KEYS] for one in combinations]
     composed = [compose(list(one)) for one in combinations]
     for cfg in composed:
         check_choices(cfg.hydra)
@@ -97,8 +95,8 @@ def _plain(value: Any) -> Any:
 
 
 def _refuse_several_seeds(combinations: Sequence[Sequence[str]]) -> None:
-    for key in _SEED_KEYS:
-        asked = list(dict.fromkeys(word for one in combinations for word in one if _key(word) == key))
+    for key in SEED_KEYS:
+        asked = list(dict.fromkeys(word for one in combinations for word in one if key_of(word) == key))
         if len(asked) > 1:
             raise ConfigurationError(
                 f"a race chooses the seeds of each candidate itself, up to race.seeds: leave {key}="
@@ -149,13 +147,13 @@ def _arms(words: Sequence[Sequence[str]], identities: Sequence[str]) -> tuple[li
 
     Returns the overrides of each arm, and the arms, in the order of their names.
     """
-    varying = {_key(word) for one in words for word in one if not all(word in other for other in words)}
+    varying = {key_of(word) for one in words for word in one if not all(word in other for other in words)}
     alone = sum(_is_candidate(key) for key in varying) == 1
     arms: dict[str, tuple[list[str], Arm]] = {}
     for one, digits in zip(words, identities, strict=True):
-        own = [word for word in one if _key(word) in varying]
+        own = [word for word in one if key_of(word) in varying]
         name = ", ".join(_candidate_words(own, alone))
-        setting = ", ".join(word for word in own if not _is_candidate(_key(word)))
+        setting = ", ".join(word for word in own if not _is_candidate(key_of(word)))
         arms.setdefault(digits, (list(one), Arm(name, setting, digits)))
     ordered = sorted(arms.values(), key=lambda pair: (pair[1].setting, pair[1].name))
     return [one for one, _ in ordered], [arm for _, arm in ordered]
@@ -164,13 +162,9 @@ def _arms(words: Sequence[Sequence[str]], identities: Sequence[str]) -> tuple[li
 def _candidate_words(words: Sequence[str], alone: bool) -> Iterator[str]:
     """Yield the words that make a candidate, only their values if one key makes them all."""
     for word in words:
-        if _is_candidate(_key(word)):
+        if _is_candidate(key_of(word)):
             yield word.partition("=")[2] if alone else word.partition("@")[2] or word
 
 
 def _is_candidate(key: str) -> bool:
-    return key.partition("@")[0].partition(".")[0] in _CANDIDATE
-
-
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
+    return key.partition("@")[0].partition(".")[0] in CANDIDATE_KEYS

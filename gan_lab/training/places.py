@@ -9,7 +9,8 @@ from typing import Any
 
 from gan_lab.runs.naming import without_empty
 from gan_lab.training.forecast import Timing, as_elsewhere, makespan
-from gan_lab.training.timing_process import TimingProcesses, available_cores
+from gan_lab.training.timing_process import TimingProcesses
+from gan_lab.utils.cores import available_cores
 
 MOST_SECONDS, ALL_SECONDS = 2.0, 60.0  # of training, for a kind of run, and for all of them
 MOST_AT_ONCE = 8  # processes that are timed side by side

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab.config.errors import config_errors
-from gan_lab.config.overrides import searches
+from gan_lab.config.overrides import key_of, searches
 from gan_lab.report.sensitivity import detectable_at_looks, detectable_differences, typical_spread
+from gan_lab.report.strata import CANDIDATE_KEYS, SEED_KEYS
 from gan_lab.runs.naming import to_plain
 from gan_lab.sweeps.loader import AskedSweep, read_sweep
 from gan_lab.sweeps.race import rounds_left
@@ -21,7 +22,6 @@ from gan_lab.utils.errors import ConfigurationError
 
 Part = dict[str, Any]
 _USUAL_SEEDS = (8, 16, 32)
-_SEED_KEYS = ("seed", "seeds")
 
 
 def plan(
@@ -84,15 +84,11 @@ def _left(jobs: Sequence[SweepJob], asked: AskedSweep) -> list[PlannedRun]:
         if job.done:
             continue
         composed = asked.compose(job.overrides)
-        words = [word for word in job.overrides if word not in common and _key(word) not in _SEED_KEYS]
+        words = [word for word in job.overrides if word not in common and key_of(word) not in SEED_KEYS]
         step = job.initial_status.step if job.initial_status is not None else 0
         choices = {str(key): value for key, value in composed.hydra.runtime.choices.items()}
         runs.append(PlannedRun(", ".join(words) or "all", to_plain(composed), choices, step))
     return runs
-
-
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
 
 
 def _race(race: Declaration, left: Sequence[Sequence[PlannedRun]]) -> Part:
@@ -168,7 +164,7 @@ def _differences(asked: AskedSweep, race: Declaration | None) -> Part:
         return {"candidates": None, "rows": rows, "spread": typical_spread(outputs, configs)}
     seeds: dict[str, set[int]] = {}
     for cfg in configs:
-        own = seeds.setdefault(candidate_of(cfg), set())
+        own = seeds.setdefault(_candidate_of(cfg), set())
         own.update(range(cfg["seed"], cfg["seed"] + cfg["seeds"]))
     planned = {len(own) for own in seeds.values()}
     rows = detectable_differences(len(seeds), {*planned, *_USUAL_SEEDS})
@@ -176,10 +172,9 @@ def _differences(asked: AskedSweep, race: Declaration | None) -> Part:
     return {"candidates": len(seeds), "rows": rows, "spread": typical_spread(outputs, configs)}
 
 
-def candidate_of(cfg: Mapping[str, Any]) -> str:
+def _candidate_of(cfg: Mapping[str, Any]) -> str:
     """Return what tells a candidate apart in a plain configuration."""
-    names = ("activation", "generator_activation", "discriminator_activation")
-    return repr([cfg.get(name) for name in names])
+    return repr([cfg.get(name) for name in CANDIDATE_KEYS])
 
 
 def _free(study: Path) -> int:

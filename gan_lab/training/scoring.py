@@ -1,7 +1,6 @@
 """Scores of every seed's generator, computed in this process or in others while training goes on."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from gan_lab.evaluation import FeatureBatch
 from gan_lab.evaluation.evaluator import CHUNK, Evaluator
 from gan_lab.evaluation.scorer import OnFailure, Scores
 from gan_lab.training.engines import Engine
+from gan_lab.utils.cores import available_cores
 
 if TYPE_CHECKING:
     from gan_lab.evaluation.worker import Outcome
@@ -32,8 +32,7 @@ def number_of_workers(asked: int | None, device: torch.device, seeds: int) -> in
         return min(asked, seeds)
     if device.type == "cpu":
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(seeds, cores - 1, MOST_WORKERS)
+    return min(seeds, available_cores() - 1, MOST_WORKERS)
 
 
 def extract_seeds(evaluator: Evaluator, engine: Engine) -> list[list[FeatureBatch]]:

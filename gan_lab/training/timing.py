@@ -23,9 +23,7 @@ from gan_lab.utils.devices import select_device
 WARM_STEPS = 5  # before a step is timed: kernels are chosen, optimizers make their state, graphs are captured
 WARM_SECONDS = 3.0  # ... or fewer, if these take so long
 FEWEST_STEPS, MOST_STEPS = 3, 400  # that are timed
-LONG_SECONDS = (
-    1.0  # what takes longer the first time is not done again, because it does not take long to begin
-)
+LONG_SECONDS = 1.0  # what takes longer the first time is not done again: its beginning counts for little
 
 
 def time_run(cfg: DictConfig, folder: Path, choices: Mapping[str, Any], seconds: float) -> Timing:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -18,10 +18,10 @@ from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from gan_lab.training.forecast import Timing, side_by_side
+from gan_lab.utils.cores import THREAD_VARIABLES
 from gan_lab.utils.errors import GanLabError, RunFailedError, summarize_exception
 
 _PATIENCE_SECONDS = 2.0
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TimingProcesses:
         self._folder = tempfile.TemporaryDirectory(prefix="gan-lab-plan-", ignore_cleanup_errors=True)
         self._workers = []
         self._begun = time.monotonic()
-        with _variables({} if threads is None else dict.fromkeys(_THREADS, str(threads))):
+        with _variables({} if threads is None else dict.fromkeys(THREAD_VARIABLES, str(threads))):
             for number in range(at_once):
                 ours, theirs = spawn.Pipe()
                 arguments = (theirs, Path(self._folder.name, str(number)))
@@ -144,9 +144,3 @@ def _timing(question: tuple[dict[str, Any], Mapping[str, Any], float], folder: P
     plain, choices, seconds = question
     cfg = OmegaConf.create(plain)
     return time_run(cfg, folder / "outputs" / cfg.study / "run", choices, seconds)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    affinity: Sequence[int] = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    return len(affinity)
