@@ -6,7 +6,6 @@ Imports no torch.
 """
 
 import hashlib
-import math
 import os
 import re
 import time
@@ -14,22 +13,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from gan_lab.report.candidates import candidates
+from gan_lab.report.curves import StudyCurves, ThinnedCurve
 from gan_lab.report.event_file import EventFile
-from gan_lab.report.overview_charts import Curve, is_score, layout, tags
+from gan_lab.report.overview_charts import is_score, layout, tags
 from gan_lab.report.strata import settings
 from gan_lab.runs.config_file import CONFIG
 from gan_lab.runs.folder import LOCK
 from gan_lab.runs.run import Run, Seed
 from gan_lab.runs.stats import STATS
-from gan_lab.runs.status import ENDED
+from gan_lab.runs.status import ENDED, STATUS
 from gan_lab.runs.study import OVERVIEW, read_study
-from gan_lab.runs.tags import is_of_layer, tag_of
+from gan_lab.runs.tags import tag_of
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 from gan_lab.utils.paths import to_file_name
@@ -38,6 +38,10 @@ _EVENTS = "events.out.tfevents."
 _VERSION = 2  # of what is written: another number has every file written again
 _PICTURES = 10  # the last ones of a seed; TensorBoard shows no more
 _SECONDS_TO_WAIT = 30.0  # for another process that writes
+
+# What this process knows of the study that it has read last.
+_runs: dict[Path, tuple[object, Run]] = {}
+_curves = StudyCurves()
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def update_overview(study: Path, primary: str | None = None, *, wait: bool = Tru
             groups = read_groups(study, primary)
             for group in groups:
                 _write(folder / group.name, group)
+            _forget_others(groups)
             _remove_others(folder, {group.name for group in groups})
     except Timeout:
         return False
@@ -141,15 +146,16 @@ def read_groups(study: Path, primary: str | None = None) -> list[Group]:
 def event_file(group: Group) -> EventFile:
     """Return what TensorBoard shows of a group."""
     primary = group.primary
-    curves: dict[str, dict[int, Curve]] = {}
+    curves: dict[str, dict[int, ThinnedCurve]] = {}
     for seed in group.seeds:
         with suppress(GanLabError):
-            for name, curve in read_curves(seed).items():
+            for name, curve in _curves.read(seed).items():
                 curves.setdefault(name, {})[seed.number] = curve
     scalars: dict[int, dict[str, float]] = {}
     for name in sorted(curves, key=lambda name: tag_of(name, primary)):
-        for tag, curve in tags(name, curves[name], group.averaged, primary):
-            for step, value in curve.items():
+        by_seed = {number: curve.points() for number, curve in curves[name].items()}
+        for tag, points in tags(name, by_seed, group.averaged, primary):
+            for step, value in points.items():
                 scalars.setdefault(step, {})[tag] = value
     scores = sorted((tag_of(name, primary), name.partition("/")[2]) for name in curves if is_score(name))
     first = min(group.runs, key=lambda run: run.status.started)
@@ -165,21 +171,6 @@ def event_file(group: Group) -> EventFile:
         _seconds(first.status.started),
         first.status.seconds / first.status.step if first.status.step else 0.0,
     )
-
-
-def read_curves(seed: Seed) -> Mapping[str, Curve]:
-    """Read a seed's scalars by name, without those of single layers."""
-    return _read_curves(seed, _stamp(seed.folder / STATS))
-
-
-@lru_cache(maxsize=4096)
-def _read_curves(seed: Seed, stamp: object) -> Mapping[str, Curve]:
-    curves: dict[str, dict[int, float]] = {}
-    for line in seed.stats():
-        for name, value in line.items():
-            if name != "step" and not is_of_layer(name):
-                curves.setdefault(name, {})[line["step"]] = math.nan if value is None else value
-    return curves
 
 
 def _pictures(seeds: Sequence[Seed]) -> dict[int, bytes]:
@@ -220,14 +211,21 @@ def _remove_others(folder: Path, names: set[str]) -> None:
                 other.rmdir()
 
 
+def _forget_others(groups: Sequence[Group]) -> None:
+    """Keep in memory what is read of these runs only, and only as it is now."""
+    runs = [run for group in groups for run in group.runs]
+    _curves.keep({seed.folder for run in runs for seed in run.seeds})
+    for folder in _runs.keys() - {run.folder for run in runs}:
+        del _runs[folder]
+
+
 def _load(folder: Path) -> Run:
     """Load a run; one whose files have not changed since is not read again."""
-    return _load_again(folder, _stamp(folder / "status.json"), _stamp(folder / CONFIG))
-
-
-@lru_cache(maxsize=4096)
-def _load_again(folder: Path, *stamps: object) -> Run:
-    return Run.load(folder)
+    stamps = _stamp(folder / STATUS), _stamp(folder / CONFIG)
+    known = _runs.get(folder)
+    if known is None or known[0] != stamps:
+        known = _runs[folder] = stamps, Run.load(folder)
+    return known[1]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -3,18 +3,18 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from gan_lab.runs.reader import open_regular, parse_json, read_bytes
+from gan_lab.runs.reader import open_regular, parse_json
 from gan_lab.utils.errors import GanLabError
 from gan_lab.utils.files import atomic_write
 
 STATS = "stats.jsonl"
 _MAX_SIZE = 2**28  # bytes
-_TAIL = 65_536  # bytes at the end of the file in which the last complete line is looked for
+_BLOCK = 65_536  # bytes that are read at a time
 
 
 def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
@@ -23,12 +23,54 @@ def read_stats(folder: Path, measured_from: int = 0) -> list[dict[str, Any]]:
     Lines of steps before ``measured_from`` come without ``metrics/*``: those scores were made otherwise.
     Raises GanLabError for a corrupt file.
     """
-    path = folder / STATS
-    try:
-        lines = [_parse(line) for line in _complete_lines(path)] if os.path.lexists(path) else []
-        return [line if line["step"] >= measured_from else _without_scores(line) for line in lines]
-    except (ValueError, TypeError, KeyError):
-        raise GanLabError(f"{path} is damaged: move it away, then run the same command again") from None
+    return list(StatsReader(folder, measured_from).new_lines())
+
+
+class StatsReader:
+    """Reads a seed's ``stats.jsonl`` as it grows: what has been read is neither kept nor read again.
+
+    measured_from: as of `read_stats`.
+    """
+
+    def __init__(self, folder: Path, measured_from: int = 0) -> None:
+        self._path, self._measured_from = folder / STATS, measured_from
+        self._end, self._last = 0, b""  # of what has been read, and its last line
+
+    def new_lines(self, on_restart: Callable[[], object] = lambda: None) -> Iterator[dict[str, Any]]:
+        """Yield the lines that have come since the last call; raises GanLabError for a corrupt file.
+
+        on_restart: called before the first line if the file is another one now, which is read from its start.
+        """
+        if not os.path.lexists(self._path):
+            self._restart(on_restart)
+            return
+        try:
+            with open_regular(self._path, self._path.parent.parent) as file:
+                if os.fstat(file.fileno()).st_size > _MAX_SIZE:
+                    raise GanLabError(f"{self._path} is damaged: it has more than {_MAX_SIZE:,} bytes")
+                if not self._is_continued_by(file):
+                    self._restart(on_restart)
+                file.seek(self._end)
+                for line in _complete_lines(file):
+                    content = _parse(line)
+                    self._end, self._last = self._end + len(line) + 1, line
+                    yield content if content["step"] >= self._measured_from else _without_scores(content)
+        except ValueError:
+            raise GanLabError(
+                f"{self._path} is damaged: move it away, then run the same command again"
+            ) from None
+
+    def _is_continued_by(self, file: BinaryIO) -> bool:
+        """Whether the line that was read last is where it was: a run that is resumed may have cut it off."""
+        if not self._end:
+            return True
+        file.seek(self._end - len(self._last) - 1)
+        return file.read(len(self._last) + 1) == self._last + b"\n"
+
+    def _restart(self, on_restart: Callable[[], object]) -> None:
+        if self._end:
+            self._end, self._last = 0, b""
+            on_restart()
 
 
 class StatsWriter:
@@ -52,28 +94,46 @@ class StatsWriter:
 
 def last_step(folder: Path) -> int:
     """Return the step of the last complete line, 0 if there is none; reads only the end of the file."""
-    path = folder / STATS
     try:
-        with open_regular(path, folder.parent) as file:
-            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
-            lines = file.read().split(b"\n")[:-1]
-        return int(_parse(lines[-1].decode())["step"])
-    except (OSError, ValueError, IndexError):
+        with open_regular(folder / STATS, folder.parent) as file:
+            return int(_parse(next(_lines_from_end(file)))["step"])
+    except (OSError, ValueError, StopIteration):
         return 0
+
+
+def last_scores(folder: Path, measured_from: int = 0) -> dict[str, float | None]:
+    """Return the scores of the last line that has any, by metric; reads the file from its end up to there.
+
+    measured_from: as of `read_stats`. Raises GanLabError for a corrupt file.
+    """
+    prefix = "metrics/"
+    try:
+        with open_regular(folder / STATS, folder.parent) as file:
+            for line in _lines_from_end(file):
+                content = _parse(line) if prefix.encode() in line else {}
+                if content and content["step"] >= measured_from:
+                    return {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)}
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        raise GanLabError(f"{folder / STATS} is damaged: it has a line that is none") from None
+    return {}
 
 
 def _truncate_after(path: Path, step: int) -> None:
     """Remove the lines after ``step``, and everything from the first corrupt line on."""
     if not path.exists():
         return
-    text = "".join(
-        f"{line}\n" for line in takewhile(lambda line: _step_of(line) <= step, _complete_lines(path))
-    )
-    if len(text.encode()) != path.stat().st_size:
-        atomic_write(path, text)
+    with open_regular(path, path.parent.parent) as file:
+        kept = sum(len(line) + 1 for line in takewhile(lambda x: _step_of(x) <= step, _complete_lines(file)))
+        if kept == os.fstat(file.fileno()).st_size:
+            return
+        file.seek(0)
+        text = file.read(kept).decode()
+    atomic_write(path, text)
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     """Return the step of a line; infinity for a corrupt one, as a power loss or a stranger leaves it."""
     try:
         return int(_parse(line)["step"])
@@ -81,9 +141,9 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def _parse(line: str) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any]:
     """Return a line of numbers by name; raises ValueError for anything else."""
-    content = parse_json(line.encode())
+    content = parse_json(line)
     if not isinstance(content, dict) or type(content.get("step")) is not int:
         raise ValueError("no step")
     if not all(value is None or type(value) in (int, float) for value in content.values()):
@@ -95,6 +155,24 @@ def _without_scores(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if not key.startswith("metrics/")}
 
 
-def _complete_lines(path: Path) -> Sequence[str]:
-    text = read_bytes(path, path.parent.parent, _MAX_SIZE).decode()
-    return text[: text.rfind("\n") + 1].splitlines()
+def _complete_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines from where a file is, without their ends and without a last one that has none."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+
+
+def _lines_from_end(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the same lines of a whole file, the last one first."""
+    start, rest, is_end = os.fstat(file.fileno()).st_size, b"", True
+    while start > 0:
+        size = min(_BLOCK, start)
+        start -= size
+        file.seek(start)
+        rest, *lines = (file.read(size) + rest).split(b"\n")
+        if is_end and lines:
+            lines, is_end = lines[:-1], False
+        yield from reversed(lines)
+    if not is_end:
+        yield rest

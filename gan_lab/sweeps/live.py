@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from gan_lab.runs.listing import headline
 from gan_lab.runs.log import LOG
-from gan_lab.runs.run import Run, Seed
+from gan_lab.runs.run import Run
+from gan_lab.runs.stats import last_scores
 from gan_lab.runs.status import ENDED, Status
 from gan_lab.sweeps.overall import Snapshot, snapshot, where
 from gan_lab.utils.errors import GanLabError
@@ -184,18 +185,9 @@ def _score(run: Run) -> tuple[str, str]:
         told = headline(run)
         if told["metric"] is not None:
             return told["metric"], format_number(told["median"], "failed")
-        scores = [_last_scores(seed) for seed in run.seeds]
+        scores = [last_scores(seed.folder, seed.measured_from) for seed in run.seeds]
         metric = (run.config.get("report") or {}).get("primary") or next(iter(scores[0]), "")
         values = [value for one in scores if (value := one.get(metric)) is not None]
         if values:
             return metric, format_number(statistics.median(values))
     return "", ""
-
-
-def _last_scores(seed: Seed) -> dict[str, float | None]:
-    """Return the last line of scores in a seed's log, in their order; empty if there is none yet."""
-    prefix = "metrics/"
-    for line in reversed(seed.stats()):
-        if scores := {key.removeprefix(prefix): line[key] for key in line if key.startswith(prefix)}:
-            return scores
-    return {}

@@ -14,7 +14,7 @@ from gan_lab.evaluation.evaluator import Evaluator, evaluation_digest
 from gan_lab.evaluation.scorer import Scores
 from gan_lab.runs.folder import seed_folder
 from gan_lab.runs.results import write_results
-from gan_lab.runs.stats import read_stats
+from gan_lab.runs.stats import StatsReader
 from gan_lab.runs.status import Status
 from gan_lab.training.best import BestGenerators
 from gan_lab.training.engines import Engine
@@ -52,10 +52,10 @@ class ScoreLog:
 
     def _read_last(self) -> tuple[dict[int, Scores], int]:
         """Read the last scores: a run may have been stopped between its last step and its end."""
-        tags = {f"metrics/{name}": name for name in self.evaluator.score_specs}
+        tags = self._tags()
         last, step = {}, -1
         for seed, log in self.logs.items():
-            lines = [line for line in self._stats(log.folder) if not tags.keys().isdisjoint(line)]
+            lines = self._lines_with_scores(log.folder)
             if lines and seed not in self.status.diverged:
                 last[seed] = {name: lines[-1][tag] for tag, name in tags.items() if tag in lines[-1]}
                 step = lines[-1]["step"]
@@ -122,7 +122,9 @@ class ScoreLog:
             seed=seed,
             step=self.status.diverged[seed] if diverged else self._last_step,
             evaluation_digest=evaluation_digest(self.cfg),
-            **self.evaluator.summarize(None if diverged else self._last[seed], self._stats(folder)),
+            **self.evaluator.summarize(
+                None if diverged else self._last[seed], self._lines_with_scores(folder)
+            ),
         )
 
     def close(self) -> None:
@@ -130,5 +132,11 @@ class ScoreLog:
         if self._scoring is not None:
             self._scoring.close()
 
-    def _stats(self, folder: Path) -> list[dict[str, Any]]:
-        return read_stats(folder, self.status.measured_from)
+    def _tags(self) -> dict[str, str]:
+        return {f"metrics/{name}": name for name in self.evaluator.score_specs}
+
+    def _lines_with_scores(self, folder: Path) -> list[dict[str, Any]]:
+        """Read a seed's lines that have scores: few of all that it has logged."""
+        tags = self._tags()
+        lines = StatsReader(folder, self.status.measured_from).new_lines()
+        return [line for line in lines if not tags.keys().isdisjoint(line)]

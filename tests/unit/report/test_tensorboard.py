@@ -1,5 +1,6 @@
 """A study in TensorBoard: one run per candidate, rebuilt from the runs' own files."""
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -11,8 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata as hparams
 
-from gan_lab.report import tensorboard
+from gan_lab.report import curves, tensorboard
+from gan_lab.report.curves import ThinnedCurve
 from gan_lab.report.tensorboard import refresh_overview, update_overview
+from gan_lab.runs.run import Run
+from gan_lab.runs.tags import tag_of
 from tests.helpers.synthetic import STEPS, make_run, metric
 
 SCORES = {"elu": [10.0, 14.0, 30.0], "relu": [7.0, 8.0, 9.0]}
@@ -171,6 +175,24 @@ def test_only_what_has_changed_is_written_again_and_is_all_that_is_shown(study: 
     assert len(changed) == 2  # the old file and the new one
     assert all("/elu/" in path for path in changed)
     assert points(study, "elu", "seeds/score/fid/seed_0")[-1] == (700, 1.0)
+
+
+def test_nothing_is_kept_of_what_was_shown_before(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that trains for days has its overview written thousands of times."""
+    monkeypatch.setattr(curves, "MOST_POINTS", 50)
+    stats, status = study / "activation=elu/seed_0/stats.jsonl", study / "activation=elu/status.json"
+    number_shown, number_kept = list[int](), list[int]()
+    for look in range(1, 13):
+        with stats.open("a") as file:
+            for step in range(50 * look, 50 * look + 50):
+                file.write(json.dumps({"step": STEPS[-1] + step, "loss/penalty": 0.5}) + "\n")
+        status.write_text(status.read_text() + " ")  # as a checkpoint does
+        assert update_overview(study)
+        number_shown.append(len(points(study, "elu", tag_of("loss/penalty", "fid"))))
+        gc.collect()
+        number_kept.append(sum(type(one) in (Run, ThinnedCurve) for one in gc.get_objects()))
+    assert max(number_shown) <= 51
+    assert len(set(number_kept[1:])) == 1
 
 
 def test_a_newer_file_sorts_after_those_of_a_clock_that_went_backwards(
