@@ -31,6 +31,8 @@ from gan_lab.training.engines import (
     choose_engine,
     choose_execution,
 )
+from gan_lab.training.engines.choice import Choice, choices_on_trial
+from gan_lab.training.engines.trial import Trial, timer_for
 from gan_lab.training.initial_weights import take_initial_weights
 from gan_lab.training.loggers import Logger, build_loggers
 from gan_lab.training.updates import at_turn, build_clipping, build_schedule
@@ -162,6 +164,13 @@ def build_engine_config(
     )
 
 
+def timed_choices(cfg: DictConfig, config: EngineConfig) -> list[Choice]:
+    """Return the ways to take steps that a fresh run times before it takes one; none where auto is a rule."""
+    if timer_for(config.device) is None or cfg.deterministic:  # timings differ from run to run
+        return []
+    return choices_on_trial(config, cfg.engine, cfg.execution)
+
+
 def _build_schedules(cfg: DictConfig) -> dict[str, Schedule]:
     """Build network -> factor of its learning rate, as a function of the steps that it has taken."""
     turns = {"generator": 1, "discriminator": cfg.discriminator_steps}
@@ -183,11 +192,9 @@ def build_experiment(
     data, loss, device = components.data, components.loss, components.device
     every_seed = range(cfg.seed, cfg.seed + cfg.seeds)
     engine_config = build_engine_config(cfg, components, limits or Limits(), recorded)
-    engine, seeds = Engine(engine_config, states) if states else None, [state.seed for state in states]
-    del states  # the engine has copied them, and what observers hold is large
     batches = Batches(
         data,
-        seeds,
+        [state.seed for state in states],
         batch_size=cfg.batch_size,
         generator_batch_size=cfg.generator_batch_size,
         latent_size=cfg.model.latent_size,
@@ -195,8 +202,14 @@ def build_experiment(
         discriminator_steps=cfg.discriminator_steps,
         device=device,
     )
+    timer = timer_for(device)
+    choices = timed_choices(cfg, engine_config) if states and recorded is None else []
+    if timer is not None and len(choices) > 1:
+        engine_config = Trial(engine_config, states, batches(0), cfg.steps, timer).fastest(choices)
+    engine = Engine(engine_config, states) if states else None
+    del states  # the engine has copied them, and what observers hold is large
     if engine is not None and engine_config.execution == "compiled":
-        if cfg.execution != engine_config.execution and recorded is None:  # chosen by auto
+        if cfg.execution != engine_config.execution and timer is None and recorded is None:  # auto's rule
             _log.info("execution=auto: compiled, as %s steps repay the half a minute of it", f"{cfg.steps:,}")
         discriminator_batches, generator_batch = batches(0)
         engine.prepare({"discriminator": discriminator_batches[0], "generator": generator_batch})

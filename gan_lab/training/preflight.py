@@ -18,7 +18,13 @@ from gan_lab.config.schema import value_of
 from gan_lab.gan.models.own import OwnNetwork
 from gan_lab.gan.steps import PLAYERS, Batch, discriminator_loss, generator_loss
 from gan_lab.runs.status import Status
-from gan_lab.training.build import Components, Limits, build_engine_config, config_key_for
+from gan_lab.training.build import (
+    Components,
+    Limits,
+    build_engine_config,
+    config_key_for,
+    timed_choices,
+)
 from gan_lab.training.engines import EngineConfig, TrainState
 from gan_lab.training.rehearsal import engine_problem, resuming_problem, stacking_problem
 from gan_lab.utils.errors import ConfigurationError, GanLabError, summarize_exception
@@ -55,6 +61,7 @@ def preflight(cfg: DictConfig, components: Components, recorded: Status | None =
     limits = Limits(max_concurrent_seeds, dry.draws, max_probed_seeds=max_probed_seeds)
     configs = [build_engine_config(cfg, components, limits, status) for status in (None, recorded)]
     config, engines = configs[0], {config.engine for config in configs}
+    engines |= {choice.engine for choice in timed_choices(cfg, config)}
     if dry.draws and any(config.execution == "cuda_graph" for config in configs):
         raise ConfigurationError(
             "execution=cuda_graph cannot replay steps in which networks, losses or optimizers draw random "

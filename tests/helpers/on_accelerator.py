@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +15,23 @@ from torch import Tensor
 from gan_lab import train_run
 from gan_lab.evaluation.evaluate import EvalOverrides, evaluate_study
 from gan_lab.runs.load import TrainedRun, load
-from gan_lab.training import run
-from gan_lab.training.build import Experiment, Limits, build_components, build_experiment, fresh_states
+from gan_lab.training import build, run
+from gan_lab.training.build import (
+    Experiment,
+    Limits,
+    build_components,
+    build_engine_config,
+    build_experiment,
+    fresh_states,
+)
 from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.divergence import DivergenceGuard
-from gan_lab.training.engines import Engine
+from gan_lab.training.engines import Engine, cuda_graph
+from gan_lab.training.engines.choice import Choice, choices_on_trial
+from gan_lab.training.engines.cuda_graph import WARMUP_STEPS
 from gan_lab.utils.seeding import seeded
 from tests.helpers import accelerator
+from tests.helpers.capture import Repeating
 from tests.helpers.experiments import composed
 
 WARMUP = 2  # optimizers make their state, and batches of the first block are drawn
@@ -178,6 +189,39 @@ def complaints() -> dict[str, str]:
     return said
 
 
+def after_a_trial(words: Sequence[str], best: str) -> tuple[str, float]:
+    """Have auto time its choices, of which ``best`` is the fastest; return what it takes, and a difference.
+
+    That is the largest of a few steps from those of a run that was told so; they are to have the same bits.
+    """
+    cfg, device = composed(*words, "steps=1000"), torch.device(accelerator.NAME, 0)
+    config = build_engine_config(cfg, build_components(cfg, device), Limits())
+    compared = choices_on_trial(config, "auto", "auto")
+    timed = []
+
+    def timer(engine: Engine, step: Callable[[], None], times: int) -> float:
+        step()
+        timed.append(str(Choice(engine.config.engine, engine.execution.name)))
+        return times * (0.1 if timed[-1] == best else 0.15)
+
+    accelerator.LEDGER.clear()
+    backend = torch.get_device_module(device)
+    before = backend.get_rng_state()
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
+        patch.setenv("GAN_LAB_CACHE", cache)
+        patch.setattr(cuda_graph, "CudaCapture", Repeating)
+        patch.setattr(build, "timer_for", lambda device: timer)
+        ours = _Trained(words=[*words, "steps=1000"], device=device)
+        taken = Choice(ours.engine.config.engine, ours.engine.config.execution)
+        assert list(dict.fromkeys(timed)) == [str(choice) for choice in compared]
+        patch.setattr(build, "timer_for", lambda device: None)
+        theirs = _Trained([*words, f"engine={taken.engine}", "execution=eager"], device)
+        difference = max(_difference(ours.step(step), theirs.step(step)) for step in range(WARMUP_STEPS + 2))
+    assert backend.get_rng_state().equal(before)
+    assert not accelerator.LEDGER.refused, accelerator.LEDGER.refused
+    return str(taken), difference
+
+
 class _Trained:
     def __init__(
         self,
@@ -208,5 +252,5 @@ class _Trained:
 
 def _difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
     assert ours.keys() == theirs.keys()
-    pairs = [(ours[name].cpu().double(), theirs[name].double()) for name in ours]
+    pairs = [(ours[name].cpu().double(), theirs[name].cpu().double()) for name in ours]
     return max(float(((a - b).abs() / (1 + b.abs())).max()) for a, b in pairs)

@@ -140,6 +140,16 @@ def test_the_global_random_state_of_the_device_is_restored(there: Call) -> None:
     assert there(on_accelerator.is_restored, words)
 
 
+@pytest.mark.parametrize("execution", ["cuda_graph", "eager"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("tiny", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
+def test_auto_takes_what_is_timed_as_the_fastest_and_changes_nothing_else(
+    tiny: tuple[str, ...], engine: str, execution: str, there: Call
+) -> None:
+    best = f"engine={engine} execution={execution}"
+    assert there(on_accelerator.after_a_trial, (*tiny, "seeds=2", "ema=0.9"), best) == (best, 0.0)
+
+
 def test_the_accelerator_refuses_and_counts(there: Call) -> None:
     assert there(on_accelerator.complaints) == {
         "compute with a tensor of the CPU": "refused",

@@ -1,5 +1,6 @@
 """What auto takes at a run's first step stays, however often the run is resumed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from gan_lab import load
+from gan_lab.training import build
 from gan_lab.training.batches import Batches
-from gan_lab.training.engines import choice
+from gan_lab.training.engines import Engine, choice, trial
 from gan_lab.utils.errors import ConfigurationError
 from tests.helpers.experiments import TINY_POINTS, train
 
@@ -86,6 +88,32 @@ def test_a_run_that_began_compiled_stays_so_with_the_same_bits(
     assert "execution=compiled: a step cannot be compiled, so it is eager" in caplog.text
     executions = [sitting.execution for sitting in fallen_back.status.sittings]
     assert executions == ["compiled", "compiled", "eager"]
+
+
+def test_what_was_timed_is_recorded_and_stays(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def timer(engine: Engine, step: Callable[[], None], times: int) -> float:
+        step()
+        return times * {"vmap": 0.3, "sequential": 0.2}[engine.config.engine]
+
+    words = (*COMMON, "seeds=2", "execution=eager")  # nothing is captured on a CPU
+    caplog.set_level("INFO", logger="gan_lab")
+    straight = train([*words, "steps=6", "study=straight", "engine=sequential"])
+    monkeypatch.setattr(trial, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(build, "timer_for", lambda device: timer)
+    short = train([*words, "steps=4"])
+    assert "auto: engine=sequential execution=eager, the fastest here" in caplog.text
+    assert (short.status.engine, short.status.sittings[0].engine) == ("sequential", "sequential")
+    monkeypatch.setattr(build, "timer_for", lambda device: lambda *_: pytest.fail("it was timed before"))
+    resumed = train([*words, "steps=6"])
+    assert resumed.status.engine == "sequential"
+    assert caplog.text.count("the fastest") == 1
+    for seed in (0, 1):
+        assert_close(weights(resumed.folder, seed), weights(straight.folder, seed), rtol=0, atol=0)
+    # The next run of this shape takes what this one has measured.
+    assert train([*words, "steps=2", "study=next"]).status.engine == "sequential"
+    assert "the fastest before" in caplog.text
 
 
 def test_a_refused_execution_leaves_a_run_as_it_was() -> None:

@@ -2,10 +2,12 @@
 
 import shutil
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from gan_lab.training.engines.base import EngineConfig
 from gan_lab.training.engines.compiled import cpp_compiler
 from gan_lab.training.engines.engine import EXECUTIONS, GROUPS
 from gan_lab.training.engines.single import has_convolutions
@@ -55,7 +57,8 @@ def choose_execution(
     """Return the execution that ``key`` names; ``auto`` is ``recorded`` if that works here.
 
     Otherwise ``auto`` is eager, or compiled on a CPU where that repays. It is a rule and never a timing, so
-    that a run comes to the same bits whenever it is begun.
+    that a run comes to the same bits whenever it is begun; on CUDA a `gan_lab.training.engines.trial` of
+    `choices_on_trial` may follow.
     recorded: what a run that is resumed chose at its first step; work: of a run that begins.
 
     Raises ConfigurationError if ``key`` names one that does not work on ``device``.
@@ -68,6 +71,29 @@ def choose_execution(
     if key not in works:
         raise ConfigurationError(f"execution={key} needs a CUDA device, and this is {device.type}")
     return key
+
+
+class Choice(NamedTuple):
+    """One way to take steps."""
+
+    engine: str
+    execution: str
+
+    def __str__(self) -> str:
+        return f"engine={self.engine} execution={self.execution}"
+
+
+def choices_on_trial(config: EngineConfig, engine: str, execution: str) -> list[Choice]:
+    """Return what is compared for these keys; config: what the rule takes, stacked wherever that is possible.
+
+    Steps in which networks draw random numbers are not captured: each replay would have the same ones.
+    """
+    if execution == "compiled":  # twice, to take one of them: a run would wait for that
+        return []
+    engines = ["vmap", "sequential"] if engine == "auto" and config.engine == "vmap" else [config.engine]
+    captured = execution == "auto" and not config.draws
+    executions = ["cuda_graph", "eager"] if captured else [config.execution]
+    return [Choice(one, other) for one in engines for other in executions]
 
 
 def compiling_repays(work: Work) -> bool:

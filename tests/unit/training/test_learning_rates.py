@@ -12,8 +12,8 @@ from gan_lab.gan.steps import LOSSES, Batch
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, cuda_graph
 from gan_lab.utils.errors import ConfigurationError
+from tests.helpers.capture import Repeating
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, composed, take_steps
-from tests.unit.training.test_execution import Repeating
 
 BOTH = (
     *("schedule@generator_schedule=linear", "generator_schedule.length=5"),
