@@ -113,15 +113,24 @@ def _scores(trained: TrainedRun, device: torch.device | None = None) -> dict[str
     return {name: math.nan if score["last"] is None else score["last"] for name, score in metrics.items()}
 
 
-def copies_into_an_engine(words: Sequence[str]) -> int:
-    """Return how many copies to the device it takes to go on there from a checkpoint."""
+def copies_into_an_engine(words: Sequence[str]) -> tuple[int, int]:
+    """Return how many copies to the device it takes to go on there from a checkpoint, and how many it needs.
+
+    That is one for each tensor of the engine.
+    """
     trained = _Trained(words, torch.device("cpu"))
     trained.step(0)
     config = replace(trained.engine.config, device=torch.device(accelerator.NAME, 0))
     states = trained.engine.states()
     accelerator.LEDGER.clear()
-    Engine(config, states)
-    return accelerator.LEDGER.blocking.total()
+    engine = Engine(config, states)
+    copies = accelerator.LEDGER.blocking.total()
+    needed = 0
+    for group in engine.groups:
+        remembered = [state for optimizer in group.optimizers.values() for state in optimizer.state.values()]
+        for tensors in (group.params, group.buffers, group.average, *remembered):
+            needed += sum(tensor.device == config.device for tensor in tensors.values())
+    return copies, needed
 
 
 def diagnostic_look(words: Sequence[str]) -> tuple[int, int, int]:

@@ -107,10 +107,18 @@ def test_a_run_is_trained_resumed_evaluated_and_sampled(
     assert there(on_accelerator.whole_run, tmp_path, words) < 1e-5
 
 
-def test_states_enter_an_engine_with_as_many_copies_for_any_number_of_seeds(there: Call) -> None:
-    words = (*TINY_IMAGES, "engine=vmap", "ema=0.9")
-    few, many = (there(on_accelerator.copies_into_an_engine, (*words, f"seeds={n}")) for n in (2, 5))
-    assert few == many > 0
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("tiny", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
+def test_states_enter_an_engine_with_one_copy_of_each_tensor(
+    tiny: tuple[str, ...], engine: str, there: Call
+) -> None:
+    words = (*tiny, f"engine={engine}", "ema=0.9")
+    (few, needed), many = (
+        there(on_accelerator.copies_into_an_engine, (*words, f"seeds={n}")) for n in (2, 5)
+    )
+    assert few == needed > 0
+    # Stacked seeds are as many tensors, whatever their number.
+    assert many[0] == many[1] == (needed if engine == "vmap" else needed // 2 * 5)
 
 
 def test_a_diagnostic_look_reads_little(there: Call) -> None:

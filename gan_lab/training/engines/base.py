@@ -72,10 +72,10 @@ class SeedGroup(ABC):
 
     def __init__(self, config: EngineConfig, states: Sequence[TrainState]) -> None:
         self.config, self.seeds = config, [state.seed for state in states]
-        self.gan = deepcopy(config.template).to(config.device).train()
+        self.gan = deepcopy(config.template).train()
         if config.precision != torch.float32:
             _normalize_in_float32(self.gan)
-        # This is where state enters: everything below is a copy on the device.
+        # This is where state enters: everything below is a copy on the device, made with one move.
         self.params, self.buffers = self._load_networks([state.networks for state in states])
         self.average: dict[str, Tensor] = {}
         if config.ema is not None:
@@ -197,7 +197,10 @@ class SeedGroup(ABC):
 
     @abstractmethod
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Copy state dicts of the seeds' GANs to the device; return parameters and buffers."""
+        """Copy state dicts of the seeds' GANs to the device; return parameters and buffers.
+
+        ``gan`` is a copy of the template on the CPU, without their values.
+        """
 
     @abstractmethod
     def networks(self) -> dict[str, Tensor]:

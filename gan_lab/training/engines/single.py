@@ -37,11 +37,13 @@ class SingleSeed(SeedGroup):
         return clip
 
     def _load_networks(self, networks: Sequence[Networks]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        self.gan.load_state_dict(networks[0])
+        # Loaded where the state is, on the CPU unless another engine had it, so that it moves only once.
+        self.gan.to(next(iter(networks[0].values())).device).load_state_dict(networks[0])
         # Networks that gan-lab did not write may call `view`, which wants the usual layout.
         own = any(isinstance(module, OwnNetwork) for module in self.gan.children())
         if has_convolutions(self.gan) and not own:
             self.gan.to(memory_format=torch.channels_last)
+        self.gan.to(self.config.device)
         return dict(self.gan.named_parameters()), dict(self.gan.named_buffers())
 
     def networks(self) -> dict[str, Tensor]:

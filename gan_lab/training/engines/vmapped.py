@@ -13,7 +13,10 @@ from gan_lab.training.engines.state import generator_state
 
 
 class VmappedSeeds(SeedGroup):
-    """A group of any number of seeds, stacked along a first dimension: every kernel works for all of them."""
+    """A group of any number of seeds, stacked along a first dimension: every kernel works for all of them.
+
+    The module is only how they are called: its own parameters and buffers stay on the CPU and are never used.
+    """
 
     stacked = True
 
