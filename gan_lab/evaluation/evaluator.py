@@ -4,7 +4,7 @@ What a score depends on is fixed once and goes with it: the extractor and its ha
 which real ones, and what real training data score against the same held-out samples.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -106,16 +106,16 @@ class Evaluator:
         for chunk, z in enumerate(torch.split(latents, CHUNK)):
             with seeded(seed, "generate/evaluation", chunk, self.data.device):
                 samples = generate(z)
-            parts.append(self.extract(samples))
+            parts += self.extract([samples])
         return self.score(parts, on_failure)
 
     def latents(self, seed: int) -> Tensor:
         """Draw the noise (count, L) that a seed's generator is measured on, the same at every call."""
         return torch.randn(self.count, self.latent_size, generator=stream(seed, "evaluation"))
 
-    def extract(self, samples: Tensor) -> FeatureBatch:
-        """Extract what metrics see of generated samples (n, *shape)."""
-        return self._extract(self.data.quantize(samples.float()))
+    def extract(self, samples: Iterable[Tensor]) -> list[FeatureBatch]:
+        """Extract what metrics see of each seed's generated samples (n, *shape), and read all at once."""
+        return self._extract([self.data.quantize(of_seed.float()) for of_seed in samples])
 
     def score(self, parts: Sequence[FeatureBatch], on_failure: OnFailure | None = None) -> Scores:
         """Score the parts together, see `Scorer`; without ``on_failure`` as `__call__` does."""
@@ -155,13 +155,15 @@ class Evaluator:
             },
         }
 
-    def _extract(self, samples: Tensor) -> FeatureBatch:
-        features, logits = self.extractor(samples)
-        logits = None if logits is None else logits.cpu().double()
-        return FeatureBatch(features.cpu().double(), logits, self.data.modes)
+    def _extract(self, samples: Iterable[Tensor]) -> list[FeatureBatch]:
+        found = [self.extractor(one) for one in samples]
+        features = torch.stack([features for features, _ in found]).cpu().double()
+        logits = [logits for _, logits in found if logits is not None]
+        logits_read = torch.stack(logits).cpu().double() if logits else [None] * len(found)
+        return [FeatureBatch(*one, self.data.modes) for one in zip(features, logits_read, strict=True)]
 
     def _extract_real(self, data: Dataset, rows: Tensor) -> list[FeatureBatch]:
-        return [self._extract(data.batch(part)) for part in torch.split(rows, CHUNK)]
+        return [self._extract([data.batch(part)])[0] for part in torch.split(rows, CHUNK)]
 
 
 def _refuse(name: str, error: BaseException) -> None:

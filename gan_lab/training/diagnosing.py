@@ -1,8 +1,12 @@
 """Diagnostics of all seeds of an engine: stacked seeds in one set of launches, whatever their number."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe, TensorDiagnostic
 from gan_lab.evaluation.diagnostics.records import read_scalars
@@ -19,12 +23,20 @@ Scalars = dict[str, float]
 Observing = Callable[[str], AbstractContextManager[None]]
 
 
+class _Seed(NamedTuple):
+    """One seed of an engine: the group that it is in, and where there."""
+
+    group: SeedGroup
+    row: int
+
+
 class Diagnoser:
     """Applies diagnostics to the networks of every seed.
 
-    A group of stacked seeds is probed as one, and each `TensorDiagnostic` is computed and read for all of its
-    seeds together. Where `torch.func.vmap` cannot do that, and for any other diagnostic, each seed is probed
-    by itself, with the same numbers to rounding.
+    Stacked seeds are probed as one, and each `TensorDiagnostic` is computed and read for all of them
+    together. So are several seeds that are trained one by one, on a device that each of them would wait for.
+    Where `torch.func.vmap` cannot do that, and for any other diagnostic, each seed is probed by itself, with
+    the same numbers to rounding.
 
     max_concurrent_seeds: how many seeds are probed at once, None for all of a group.
     """
@@ -38,16 +50,23 @@ class Diagnoser:
     def __call__(self, engine: Engine, observing: Observing) -> list[tuple[int, Scalars]]:
         """Return (seed, scalars of one diagnostic), seed after seed."""
         found: list[tuple[int, Scalars]] = []
-        for group in engine.groups:
-            size = len(group.seeds)
-            for start in range(0, size, self.max_concurrent_seeds or size):
-                part = slice(start, min(start + (self.max_concurrent_seeds or size), size))
-                at_once = self._stacked(group, part) if group.stacked else {}
-                for index in range(part.start, part.stop):
-                    computed = {name: rows[index - start] for name, rows in at_once.items()}
-                    scalars = self._of_one(group, index, computed, observing)
-                    found += [(group.seeds[index], one) for one in scalars]
+        for part in self._parts(engine):
+            waits = engine.config.device.type != "cpu" and len(part) > 1
+            at_once = self._stacked(part) if part[0].group.stacked or waits else {}
+            for k, (group, row) in enumerate(part):
+                computed = {name: rows[k] for name, rows in at_once.items()}
+                found += [(group.seeds[row], one) for one in self._of_one(group, row, computed, observing)]
         return found
+
+    def _parts(self, engine: Engine) -> list[list[_Seed]]:
+        """Split the seeds into those that are probed at once: never stacked ones of two groups."""
+        parts = []
+        together = [[group] for group in engine.groups] if engine.groups[0].stacked else [engine.groups]
+        for groups in together:
+            seeds = [_Seed(group, row) for group in groups for row in range(len(group.seeds))]
+            size = self.max_concurrent_seeds or len(seeds)
+            parts += [seeds[start : start + size] for start in range(0, len(seeds), size)]
+        return parts
 
     def _of_one(
         self, group: SeedGroup, index: int, computed: Mapping[str, Scalars], observing: Observing
@@ -66,7 +85,7 @@ class Diagnoser:
                         found.append(_checked(diagnostic(result)))
         return found
 
-    def _stacked(self, group: SeedGroup, part: slice) -> dict[str, list[Scalars]]:
+    def _stacked(self, part: Sequence[_Seed]) -> dict[str, list[Scalars]]:
         """Compute what can be computed for stacked seeds: {name: scalars of each seed}."""
         names = [
             name
@@ -75,13 +94,9 @@ class Diagnoser:
         ]
         if not names:
             return {}
-        networks = [
-            {name: tensor[part] for name, tensor in tensors.items()}
-            for tensors in (group.params, group.buffers)
-        ]
         computed = {}
         try:
-            result = probe_stacked(self.probe, *networks)
+            result = probe_stacked(self.probe, *_networks(part))
         except Exception as error:
             self._leave("networks", error)
             return {}
@@ -101,6 +116,23 @@ class Diagnoser:
         self._one_by_one.add(what)
         reason = summarize_exception(error)
         _log.info("diagnostics of %s are computed seed after seed: %s", what, reason)
+
+
+def _networks(part: Sequence[_Seed]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return parameters and buffers of seeds, stacked; those that are so already are not copied."""
+    group = part[0].group
+    if group.stacked:
+        taken = slice(part[0].row, part[-1].row + 1)
+        params, buffers = (
+            {name: tensor[taken] for name, tensor in tensors.items()}
+            for tensors in (group.params, group.buffers)
+        )
+        return params, buffers
+    params, buffers = (
+        {name: torch.stack([one[name].detach() for one in of_seeds]) for name in of_seeds[0]}
+        for of_seeds in ([one.group.params for one in part], [one.group.buffers for one in part])
+    )
+    return params, buffers
 
 
 def _checked(scalars: Mapping[str, float]) -> Scalars:

@@ -41,8 +41,8 @@ def extract_seeds(evaluator: Evaluator, engine: Engine) -> list[list[FeatureBatc
     parts: list[list[FeatureBatch]] = [[] for _ in engine.seeds]
     for chunk, z in enumerate(torch.split(latents, CHUNK, dim=1)):
         samples = engine.generate(z.to(engine.config.device), "evaluation", chunk)
-        for seed_parts, seed_samples in zip(parts, samples, strict=True):
-            seed_parts.append(evaluator.extract(seed_samples))
+        for seed_parts, part in zip(parts, evaluator.extract(samples), strict=True):
+            seed_parts.append(part)
     return parts
 
 

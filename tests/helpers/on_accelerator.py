@@ -29,6 +29,7 @@ from gan_lab.training.divergence import DivergenceGuard
 from gan_lab.training.engines import Engine, cuda_graph
 from gan_lab.training.engines.choice import Choice, choices_on_trial
 from gan_lab.training.engines.cuda_graph import WARMUP_STEPS
+from gan_lab.training.scoring import Scoring
 from gan_lab.utils.seeding import seeded
 from tests.helpers import accelerator
 from tests.helpers.capture import Repeating
@@ -134,7 +135,10 @@ def copies_into_an_engine(words: Sequence[str]) -> tuple[int, int]:
 
 
 def diagnostic_look(words: Sequence[str]) -> tuple[int, int, int]:
-    """Return how many operations a look at all seeds launches, and how often it reads and waits to write."""
+    """Return how many operations a look at all seeds launches, and how often it reads and waits to write.
+
+    Raises AssertionError if it finds other numbers than a look at each seed by itself.
+    """
     trained = _Trained(words, torch.device(accelerator.NAME, 0))
     experiment = trained.experiment
     assert experiment.probe is not None
@@ -142,9 +146,34 @@ def diagnostic_look(words: Sequence[str]) -> tuple[int, int, int]:
     diagnoser = Diagnoser(experiment.probe, experiment.diagnostics)
     accelerator.LEDGER.clear()
     found = diagnoser(trained.engine, lambda what: nullcontext())
-    assert len(found) == len(trained.engine.seeds) * len(experiment.diagnostics)
     ledger = accelerator.LEDGER
-    return ledger.launches.total(), ledger.reads.total(), ledger.blocking.total()
+    counted = ledger.launches.total(), ledger.reads.total(), ledger.blocking.total()
+    assert len(found) == len(trained.engine.seeds) * len(experiment.diagnostics)
+    assert not diagnoser._one_by_one
+    diagnoser._one_by_one.add("networks")
+    alone = diagnoser(trained.engine, lambda what: nullcontext())
+    for (seed, ours), (same_seed, theirs) in zip(found, alone, strict=True):
+        assert seed == same_seed
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-6)
+    return counted
+
+
+def evaluation(words: Sequence[str], samples: int) -> tuple[int, int]:
+    """Return how often an evaluation of all seeds in training reads from the device, and waits to write."""
+    trained = _Trained((*words, f"metrics.samples={samples}"), torch.device(accelerator.NAME, 0))
+    evaluator = trained.experiment.evaluator
+    assert evaluator is not None
+    assert evaluator.count == samples
+    trained.step(0)
+    accelerator.LEDGER.clear()
+    scoring = Scoring(evaluator, workers=0)
+    pending = scoring.begin(trained.engine, _fail, _fail)
+    assert len(pending.scores()) == len(trained.engine.seeds)
+    return accelerator.LEDGER.reads.total(), accelerator.LEDGER.blocking.total()
+
+
+def _fail(*errors: object) -> None:
+    raise AssertionError(errors)
 
 
 def is_restored(words: Sequence[str]) -> bool:

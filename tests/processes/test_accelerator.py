@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gan_lab.evaluation.evaluator import CHUNK
 from tests.helpers import accelerator, on_accelerator
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, UNMEASURED, choices, composed
 from tests.helpers.on_accelerator import Steady
@@ -38,6 +39,18 @@ ROWS = {
     "ring": (("dataset=ring", "dataset.size=500", "model=mlp"), 195, 195),
     "ring, r1": (("dataset=ring", "dataset.size=500", "model=mlp", "regularizer=r1"), 265, 265),
 }
+# The prototype's table: row and number of seeds -> launches of all of them, one by one and stacked.
+TABLE = {
+    ("dcgan 16x16", 1): (142, 183),
+    ("dcgan 16x16", 8): (1024, 185),
+    ("dcgan 16x16", 16): (2032, 185),
+    ("dcgan 32x32", 1): (180, 252),
+    ("dcgan 32x32", 8): (1328, 254),
+    ("dcgan 32x32", 16): (2640, 254),
+    ("ring", 64): (8488, 195),
+}
+# Reads of a look at all seeds; of an evaluation, for each 256 samples.
+READS = {"look at one": 6, "look": 4, "features": 1, "logits": 1}
 ON_POINTS = ("activation", "objective", "regularizer", "optimizer")
 TINY = ("model.generator.width=4", "model.discriminator.width=4", "seeds=2", *UNMEASURED)
 # Data that would have to be downloaded give way to digits of the same size.
@@ -86,6 +99,13 @@ def test_launches_of_a_step_stay_few(row: str, engine: str, there: Call) -> None
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("row", "seeds"), TABLE)
+def test_launches_are_at_most_those_of_the_table(row: str, seeds: int, engine: str, there: Call) -> None:
+    words = (*ROWS[row][0], *TINY, f"seeds={seeds}", f"engine={engine}", "batch_size=4")
+    assert_steady(there(on_accelerator.steady_step, words), TABLE[row, seeds][ENGINES.index(engine)])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("how", ["offloaded", "resumed"])
 def test_data_elsewhere_and_states_that_were_loaded_make_nothing_wait(
     how: str, engine: str, there: Call
@@ -124,22 +144,42 @@ def test_states_enter_an_engine_with_one_copy_of_each_tensor(
 def test_a_diagnostic_look_reads_little(there: Call) -> None:
     tiny = (*TINY_POINTS[: -len(UNMEASURED)], "metrics.every=0")
     launches, reads, _ = there(on_accelerator.diagnostic_look, (*tiny, "engine=sequential"))
-    assert reads <= 9
+    assert reads <= READS["look at one"]
     assert launches <= 490
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        ((*TINY_POINTS, "dataset.size=2000"), READS["features"]),
+        ((*TINY_IMAGES, "features=classifier"), READS["features"] + READS["logits"]),
+    ],
+    ids=["points", "images"],
+)
+def test_an_evaluation_reads_as_often_for_any_number_of_seeds(
+    words: tuple[str, ...], reads: int, engine: str, there: Call
+) -> None:
+    words = (*(word for word in words if word != "metrics.every=0"), f"engine={engine}")
+    samples, chunks = CHUNK + 4, 2
+    for seeds in (1, 4):
+        found = there(on_accelerator.evaluation, (*words, f"seeds={seeds}"), samples)
+        assert found == (chunks * reads, chunks)
 
 
 @pytest.mark.parametrize("tiny", [TINY_POINTS, TINY_IMAGES], ids=["points", "images"])
 @pytest.mark.parametrize("activation", ["relu", "prelu"])
-def test_a_look_at_stacked_seeds_is_the_same_work_for_any_number(
-    tiny: tuple[str, ...], activation: str, there: Call
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_look_is_the_same_work_for_any_number_of_seeds(
+    engine: str, tiny: tuple[str, ...], activation: str, there: Call
 ) -> None:
-    words = (*tiny[: -len(UNMEASURED)], "metrics.every=0", "engine=vmap", f"activation={activation}")
+    words = (*tiny[: -len(UNMEASURED)], "metrics.every=0", f"engine={engine}", f"activation={activation}")
     few, many = (there(on_accelerator.diagnostic_look, (*words, f"seeds={n}")) for n in (2, 6))
     assert few == many
     launches, reads, waits = many
-    learned = activation == "prelu"
-    assert launches <= 530 + 40 * learned
-    assert reads <= 4 + learned
+    learned, stacked_now = activation == "prelu", engine == "sequential"
+    assert launches <= 530 + 40 * learned + 25 * stacked_now
+    assert reads <= READS["look"] + learned
     assert waits <= learned
 
 
