@@ -1,0 +1,134 @@
+"""What the README says the lab found is what `gan-lab report` wrote, in files under .github/findings."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gan_lab.report.text import interval, score
+from tests.helpers.readme import README
+
+FOLDER = Path(__file__).parents[2] / ".github" / "findings"
+STUDIES = sorted(path.name for path in FOLDER.iterdir())
+SECTION = README[README.index("## What the lab found") : README.index("## How to read a report")]
+TEXT = re.sub(r"\s+", " ", SECTION)
+
+
+def report(study: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / study / "report.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_has_its_command_and_no_path_of_a_machine(study: str) -> None:
+    assert re.search(rf"gan-lab train [^\n]*\b{study}\b", SECTION), f"{study} has no command"
+    for name in ("report.json", "results.csv"):
+        text = (FOLDER / study / name).read_text()
+        assert "/tmp" not in text
+        assert "/home" not in text
+        assert "/root" not in text
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_scores_of_every_seed_are_those_of_the_report(study: str) -> None:
+    found = report(study)
+    metric = found["primary"]["name"]
+    with (FOLDER / study / "results.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["metric"] == metric]
+    assert len(rows) == sum(len(run["seeds"]) for run in found["runs"])
+    in_report = sorted(
+        row["value"] for s in found["settings"] for candidate in s["rows"] for row in candidate["scores"]
+    )
+    in_table = sorted(float(row["last"]) for row in rows)
+    assert in_report
+    assert set(in_report) <= set(in_table)
+
+
+@pytest.mark.parametrize("study", [study for study in STUDIES if study != "ring_race"])
+def test_the_verdict_is_the_reports_word_for_word(study: str) -> None:
+    found = report(study)
+    texts = [setting["verdict"]["text"] for setting in found["settings"]]
+    assert any(text in TEXT for text in [found["verdict"]["text"], *texts])
+
+
+def rows(study: str) -> dict[str, Any]:
+    """A study of one setting: what its report says of each candidate."""
+    (setting,) = report(study)["settings"]
+    return {row["name"]: row for row in setting["rows"]} | {row["name"]: row for row in setting["unranked"]}
+
+
+@pytest.mark.parametrize("study", ["activations_on_digits", "ring_fixed"])
+def test_every_candidate_stands_in_a_table_with_its_score_and_interval(study: str) -> None:
+    for name, row in rows(study).items():
+        (line,) = re.findall(
+            rf"^\| (?:\*\*)?{name}\b.*\| {score(row['iqm'])}[^.\d].*$", SECTION, re.MULTILINE
+        )
+        if row.get("interval"):
+            assert f"{score(row['iqm'])} ({interval(row['interval'])})" in line
+
+
+def test_what_the_ring_showed_on_the_way_and_in_other_metrics() -> None:
+    (setting,) = report("ring_fixed")["settings"]
+    for name, values in setting["secondary"]["values"].items():
+        curve = setting["curves"][name]
+        early = curve["iqm"][curve["step"].index(4000)]
+        (line,) = re.findall(rf"^\| {name}\b.*$", ring_table(), re.MULTILINE)
+        cells = [cell.strip(" *") for cell in line.split("|")]
+        assert cells[3] == score(early)
+        assert cells[4:7] == [
+            f"{values['modes']:.1f}",
+            f"{values['modes_strict']:.1f}",
+            f"{100 * values['frac_high_quality']:.0f} %",
+        ]
+
+
+def ring_table() -> str:
+    return SECTION[SECTION.index("at 4,000 steps | modes") : SECTION.index("`mode_js` is a divergence")]
+
+
+def test_the_race_is_the_reports() -> None:
+    race = report("ring_race")["race"]
+    share = f"{100 * race['seeds'] / race['most_seeds']:.0f} %"
+    assert f"{race['seeds']} of its {race['most_seeds']} seeds ({share})" in TEXT
+    for done in race["rounds"]:
+        (line,) = re.findall(
+            rf"^round {done['round']}, {done['seeds']} seeds each, .*$", SECTION, re.MULTILINE
+        )
+        out = [f"{one['name']} (worse than {one['beaten_by']})" for one in done["out"]] or ["nobody"]
+        assert line.endswith(f"out {', '.join(out)}; in {', '.join(done['in'])}")
+
+
+def test_the_claims_are_the_numbers_of_the_reports() -> None:
+    health = {
+        study: report(study)["settings"][0]["health"]["generator"]["candidates"]
+        for study in ("ring_fixed", "activations_on_digits")
+    }
+    ring, digits = health.values()
+
+    def number(value: float) -> str:
+        return f"{value:#.2g}"
+
+    def ratio(network: dict[str, Any], name: str) -> str:
+        return number(network[name]["at_start"]["gradient_ratio"])
+
+    def dead(network: dict[str, Any], name: str) -> str:
+        share = 100 * network[name]["all"]["dead"]
+        return f"{share:.0f} %" if share > 10 or share < 0.05 else f"{share:.1f} %"
+
+    start, end = ring["identity"]["at_start"]["scale"], ring["identity"]["scale"]
+    scores = {name: score(row["iqm"]) for name, row in rows("activations_on_digits").items()}
+    for words in (
+        f"the first layer's gradient is {ratio(ring, 'sigmoid')} of the last one's on the ring and "
+        f"{ratio(digits, 'sigmoid')} on digits (relu: {ratio(ring, 'relu')} and {ratio(digits, 'relu')})",
+        f"{ratio(ring, 'tanh')} and {ratio(digits, 'tanh')} at the same place",
+        f"{dead(ring, 'relu')} of the units are dead on the ring",
+        f"dead on the ring: {dead(ring, 'leaky_relu')}, {dead(ring, 'prelu')}, {dead(ring, 'elu')}",
+        f"a standard deviation of {min(start):.2f} to {max(start):.1f} at the start on the ring and "
+        f"{min(end):.2f} to {max(end):.2f} at the end",
+        f"fid {scores['identity']} on digits",
+    ):
+        assert words in TEXT
+    assert all(digits[name]["all"]["dead"] == 0 for name in digits)
