@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -65,11 +66,13 @@ def assert_same(words: tuple[str, ...]) -> None:
         assert_close(one, other, rtol=2e-4, atol=2e-5)
 
 
-def test_a_second_process_finds_what_was_compiled() -> None:
+def test_a_second_process_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     words = (*TINY_POINTS, "seeds=2", "model.generator.width=24")
-    first, second = (in_a_process(cache_use, words) for _ in range(2))
-    assert first == {"fxgraph_cache_miss": 2}
-    assert second == {"fxgraph_cache_hit": 2}
+    first, second = (in_a_process(steps_and_compiler, words) for _ in range(2))
+    assert (first[1], second[1]) == (True, False)
+    assert first[0] == second[0]
+    assert len(list(tmp_path.glob("compiled/*"))) == 2  # one library per network, and nothing beside them
 
 
 def in_a_process(function: Callable[..., Any], *args: object) -> Any:
@@ -77,12 +80,13 @@ def in_a_process(function: Callable[..., Any], *args: object) -> Any:
         return pool.submit(function, *args).result()
 
 
-def cache_use(words: tuple[str, ...]) -> dict[str, int]:
-    from torch._dynamo.utils import counters
-
+def steps_and_compiler(words: tuple[str, ...]) -> tuple[list[float], bool]:
+    """Losses of some steps, and whether PyTorch's compiler was imported."""
     torch.set_num_threads(1)
-    take_steps(assembled(*words, "execution=compiled"), 1)
-    return {name: count for name, count in counters["inductor"].items() if name.startswith("fxgraph_cache")}
+    history = take_steps(assembled(*words, "execution=compiled"), 3)
+    return [
+        float(one["loss/generator"].sum()) for one in history
+    ], "torch._inductor.compile_fx" in sys.modules
 
 
 def test_what_a_crash_has_cut_short_is_compiled_again(
@@ -92,16 +96,32 @@ def test_what_a_crash_has_cut_short_is_compiled_again(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     words = (*TINY_POINTS, "seeds=2", "model.generator.width=20")
     assert in_a_process(execution_of, words) == "compiled"
-    libraries = sorted(tmp_path.glob("compiled/*/*.main.so"))
-    assert len(libraries) >= 4
-    sizes = [library.stat().st_size for library in libraries]
-    first, second, third, fourth, *_ = libraries
-    os.truncate(first, 0)
-    os.truncate(second, sizes[1] // 2)  # PyTorch would be killed by loading it
-    third.write_bytes(bytes(sizes[2]))
-    fourth.write_bytes(b"no library" * 100)
-    assert in_a_process(execution_of, words) == "compiled"
-    assert [library.stat().st_size for library in libraries] == sizes
+    for damages in ((cut_to_nothing, cut_in_half), (fill_with_zeros, fill_with_anything)):
+        libraries = sorted(tmp_path.glob("compiled/*.so"))
+        names = [library.name.partition(".")[0] for library in libraries]
+        assert len(libraries) == 2
+        for library, damage in zip(libraries, damages, strict=True):
+            damage(library)
+        assert in_a_process(execution_of, words) == "compiled"
+        libraries = sorted(tmp_path.glob("compiled/*.so"))
+        assert [library.name.partition(".")[0] for library in libraries] == names
+        assert all(library.stat().st_size > 10_000 for library in libraries)
+
+
+def cut_to_nothing(library: Path) -> None:
+    os.truncate(library, 0)
+
+
+def cut_in_half(library: Path) -> None:
+    os.truncate(library, library.stat().st_size // 2)  # a process that loads it is killed
+
+
+def fill_with_zeros(library: Path) -> None:
+    library.write_bytes(bytes(library.stat().st_size))
+
+
+def fill_with_anything(library: Path) -> None:
+    library.write_bytes(b"no library" * 100)
 
 
 def execution_of(words: tuple[str, ...]) -> str:

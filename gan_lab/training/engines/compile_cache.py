@@ -19,11 +19,10 @@ EMPTY_BY_NATURE = (".lock", ".load_ok", ".tmp")
 ELF_HEADER = 64  # bytes
 
 
-def use_own_cache() -> Path | None:
-    """Have PyTorch keep what it compiles in gan-lab's cache folder, which outlasts a reboot, unlike ``/tmp``.
+def cache_folder() -> Path | None:
+    """Return the folder for what is compiled, in gan-lab's cache: it outlasts a reboot, unlike ``/tmp``.
 
-    Another folder in the variable that PyTorch reads for it wins. Returns the folder; None if it cannot be
-    written, where PyTorch takes its own.
+    Another folder in the variable that PyTorch reads for it wins. None if it cannot be written.
     """
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
@@ -37,9 +36,14 @@ def use_own_cache() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    if not os.access(folder, os.W_OK):
-        return None
-    os.environ[VARIABLE] = str(folder)
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def use_own_cache() -> Path | None:
+    """Have PyTorch keep what it compiles in `cache_folder`, and return that; None leaves it to PyTorch."""
+    folder = cache_folder()
+    if folder is not None:
+        os.environ[VARIABLE] = str(folder)
     return folder
 
 

@@ -2,8 +2,8 @@
 
 On a CPU most of a small network's step is memory that is written by one operation and read by the next; the
 compiler joins them. The turn is traced as it is (`make_fx` over `torch.func.grad`, stacked by
-`torch.func.vmap`), and the flat list of operations goes to `torch.compile`: that takes a third of the time
-that it needs to read the Python itself, and finds it in its cache on the disk from the second process on.
+`torch.func.vmap`), and the flat list of operations is compiled: that takes a third of the time that it takes
+to read the Python itself. On a CPU it becomes a library, which later processes load as it is.
 """
 
 import logging
@@ -18,10 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
+from torch.fx import GraphModule
 
 from gan_lab.gan.steps import LOSSES, Batch, Scalars
 from gan_lab.training.engines.base import SeedGroup
 from gan_lab.training.engines.compile_cache import remove_broken, remove_unloadable, use_own_cache
+from gan_lab.training.engines.compiled_library import find_library, library_digest, make_library
 from gan_lab.training.engines.execution import Step
 from gan_lab.training.engines.optimizers import Gradients
 from gan_lab.utils.errors import summarize_exception
@@ -71,7 +73,7 @@ class Compiled:
 
     def turn(self, group: SeedGroup, player: str, batch: Batch) -> CompiledTurn | None:
         """Compile a turn, unless it is there already; None, and a sentence in the log, if that fails."""
-        key = (player, *(tuple(tensor.shape) for tensor in _inputs(group, player, batch)))
+        key = (player, *((tuple(x.shape), x.stride()) for x in _inputs(group, player, batch)))
         if key not in self._turns and not self.failed:
             try:
                 self._turns[key] = self._compile_again_if_unloadable(group, player, batch)
@@ -87,10 +89,7 @@ class Compiled:
             raise RuntimeError("networks, losses or optimizers draw random numbers")
         if self.backend != "inductor":
             return self._compile(group, player, batch)
-        _require_compiler(group.config.device)
         folder = use_own_cache()
-        if folder is not None and not self._turns:  # once for both networks
-            remove_broken(folder)
         try:
             return self._compile(group, player, batch)
         except Exception as error:
@@ -112,7 +111,7 @@ class Compiled:
                 _flat_turn(group, player, names), tracing_mode="fake", _allow_non_fake_inputs=True
             )
             traced = trace(*inputs)
-        call = torch.compile(traced, fullgraph=True, dynamic=False, backend=self.backend)
+        call = self._callable(traced, inputs, group.config.device)
         twin = type(group)(group.config, group.states())
         gradients, scalars = twin.gradients(player, batch)
         turn = CompiledTurn(call, [gradient is not None for gradient in gradients], list(scalars))
@@ -129,6 +128,28 @@ class Compiled:
             if not _are_close(ours, theirs, TOLERANCE[group.config.precision]):
                 raise RuntimeError(f"its {what} are others than those of the eager step")
         return turn
+
+    def _callable(
+        self, traced: GraphModule, inputs: Sequence[Tensor], device: torch.device
+    ) -> Callable[..., Tensors]:
+        """Return what calls a traced turn: on a CPU a library, and otherwise what `torch.compile` makes."""
+        if self.backend == "inductor":
+            if device.type == "cpu":
+                digest = library_digest(traced, inputs)
+                if (found := find_library(digest)) is not None:
+                    return found
+            _require_compiler(device)
+            if device.type == "cpu":
+                try:
+                    return make_library(traced, inputs, digest)
+                except Exception as error:  # what is made of it may change from one PyTorch to the next
+                    _log.info("no library can be made: %s", summarize_exception(error, bare=True))
+            if (folder := use_own_cache()) is not None and not self._turns:  # once for both networks
+                remove_broken(folder)
+        compiled: Callable[..., Tensors] = torch.compile(
+            traced, fullgraph=True, dynamic=False, backend=self.backend
+        )
+        return compiled
 
 
 class CompiledStep:

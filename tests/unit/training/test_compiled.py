@@ -5,17 +5,20 @@ The compiler is left out here, as it starts processes: what is traced is called 
 """
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.testing import assert_close
 
 from gan_lab.gan.steps import GAN
 from gan_lab.training.build import Experiment
-from gan_lab.training.engines import Engine
+from gan_lab.training.engines import Engine, compiled
 from gan_lab.training.engines.compiled import CompiledStep
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, take_steps
 
@@ -25,7 +28,8 @@ STEPS = 3
 
 @pytest.fixture(autouse=True)
 def _traced_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    monkeypatch.setattr(compiled, "find_library", lambda digest: None)
+    monkeypatch.setattr(compiled, "make_library", lambda traced, inputs, digest: traced)
 
 
 def prepared(experiment: Experiment) -> Experiment:
@@ -194,10 +198,30 @@ def assert_falls_back(
 def test_numbers_that_are_wrong_are_not_trained_with(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(torch, "compile", lambda traced, **_: lambda *t: [1.01 * x for x in traced(*t)])
+    def make_wrong(traced: GraphModule, inputs: Sequence[Tensor], digest: str) -> Callable[..., list[Tensor]]:
+        return lambda *tensors: [1.01 * x for x in traced(*tensors)]
+
+    monkeypatch.setattr(compiled, "make_library", make_wrong)
     ours = assembled(*TINY_POINTS, "seeds=2", "execution=compiled")
     reason = "its gradients are others than those of the eager step"
     assert_falls_back(ours, assembled(*TINY_POINTS, "seeds=2"), reason, caplog)
+
+
+def test_where_pytorch_makes_no_library_its_compiler_keeps_what_it_makes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AttributeError("no such API")
+
+    monkeypatch.setenv("GAN_LAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", sys.executable)  # something that is there, and is not called
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr(compiled, "make_library", refuse)
+    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    ours = assembled(*TINY_POINTS, "seeds=2", "execution=compiled")
+    assert ours.execution == "compiled"
+    assert_same_training(ours, assembled(*TINY_POINTS, "seeds=2"))
+    assert not said(caplog)
 
 
 def test_without_a_compiler_steps_are_eager(
