@@ -12,12 +12,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy.testing  # noqa: F401
 import pytest
+import threadpoolctl
 import torch
 
 from tests.helpers import cli
 
 torch.set_num_threads(1)
+# NumPy 2.0 starts lscpu when it is imported as above, threadpoolctl 3.1 ldconfig here; later tests could not.
+threadpoolctl.threadpool_info()
 
 
 @pytest.fixture(autouse=True)

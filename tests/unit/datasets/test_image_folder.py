@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 import torch
 from PIL import Image, ImageOps
@@ -46,7 +47,10 @@ def test_the_short_side_is_resized_and_the_middle_cut_out(folder: Path) -> None:
     assert wide[0, :, 1:-1].max() < 3
     assert wide[1, :4].min() > 230
     assert wide[2, 6:].min() > 230
-    assert torch.equal(tall, wide.transpose(1, 2))
+    # Pillow cuts values off at 0 and 255 between the two directions. Version 13 begins with the longer one,
+    # older ones always across.
+    bound = 0 if int(PIL.__version__.partition(".")[0]) >= 13 else 4
+    torch.testing.assert_close(tall, wide.transpose(1, 2), rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

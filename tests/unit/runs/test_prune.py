@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +107,10 @@ def die_after(number: int, patch: pytest.MonkeyPatch) -> None:
         def operation(path: Path, *arguments: object, **named: object) -> None:
             nonlocal count
             if path.name == ".lock" and not path.exists():
+                return
+            # filelock 3.24 removes a lock as it releases it, and a kill releases it, too.
+            if sys._getframe(1).f_globals["__name__"].startswith("filelock"):
+                original(path, *arguments, **named)
                 return
             count += 1
             if count > number:
