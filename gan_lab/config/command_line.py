@@ -23,6 +23,7 @@ from gan_lab.config.aliases import (
 from gan_lab.config.errors import groups, settings
 from gan_lab.config.fitting import with_fitting_model
 from gan_lab.config.overrides import keep_text
+from gan_lab.config.variants import keys_of_one_network
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.text import truncate
 
@@ -338,6 +339,17 @@ def _keys(line: _Line) -> None:
             line.refuse(f"nothing reads {key!r}", at, [near[0] + word.lstrip("+")[len(top) :]])
 
 
+def _of_one_network(line: _Line) -> None:
+    """``schedule@generator_schedule=linear schedule.length=5``."""
+    for at, word in enumerate(line.words):
+        key, equals, value = word.lstrip("+").partition("=")
+        meant = keys_of_one_network(key, line.words, line.folders) if equals else []
+        if meant:
+            group, _, name = key.partition(".")
+            why = f"the {group} of both networks has no key {name!r}, that of one network has it"
+            line.refuse(why, at, [f"{one}={value}" for one in meant])
+
+
 def _repeated(line: _Line) -> None:
     """``activation=relu activation=elu``, which a shell makes of ``activation={relu,elu}``.
 
@@ -362,5 +374,6 @@ _RULES: tuple[Callable[[_Line], None], ...] = (
     _bare,
     _assigned,
     _keys,
+    _of_one_network,
     _repeated,
 )

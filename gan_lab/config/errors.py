@@ -76,20 +76,31 @@ def settings() -> frozenset[str]:
     for name, option in groups().items():
         folder = option.partition("@")[0]
         for entry in entries(folder) if name != "experiment" else ():
-            keys.update(_keys_of(folder, entry, name))
+            keys.update(keys_of(folder, entry, name))
     return frozenset(key for key in keys if not key.startswith("defaults"))
 
 
-def _keys_of(group: str, entry: str, name: str = "") -> set[str]:
+def keys_of(group: str, entry: str, name: str = "") -> set[str]:
     """Return every key that an entry's file holds, those of its group under ``name``."""
     path = config_dir() / group / f"{entry}.yaml"
     whole = path.read_text(encoding="utf-8").startswith("# @package _global_")
     return set(_keys(_read(f"{group}/{entry}"), "" if whole else name or group))
 
 
+@cache
+def default_entries() -> dict[str, Any]:
+    """Return what train.yaml chooses: group, as it is typed -> entry, None or a list of entries."""
+    return {
+        str(name): chosen
+        for entry in _read("train")["defaults"]
+        if isinstance(entry, dict)
+        for name, chosen in entry.items()
+    }
+
+
 def _defaults() -> list[str]:
     """Return the names on train.yaml's defaults list: activation, activation@generator_activation, ..."""
-    return [str(name) for entry in _read("train")["defaults"] if isinstance(entry, dict) for name in entry]
+    return list(default_entries())
 
 
 def _read(name: str) -> Any:
@@ -128,7 +139,7 @@ def _no_such_entry(match: re.Match[str]) -> str:
     choices = f"; choose from {', '.join(listed)}" if listed else ""
     known = entry_called(group, name)
     hint = f", it is called {known!r}" if known else _did_you_mean(name, _names_of(group, listed))
-    return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
+    return f"no {group or 'configuration'} named {name!r}{_joined(hint, choices)}"
 
 
 def _no_such_file(match: re.Match[str]) -> str:
@@ -137,7 +148,7 @@ def _no_such_file(match: re.Match[str]) -> str:
     known = sorted(entries(group)) if group in groups() else []
     choices = f"; choose from {', '.join(known)}, or an entry of your own (--config-dir)" if known else ""
     hint = _did_you_mean(name, _names_of(group, known))
-    return f"no {group or 'configuration'} named {name!r}{hint}{choices}"
+    return f"no {group or 'configuration'} named {name!r}{_joined(hint, choices)}"
 
 
 def _no_such_key(match: re.Match[str]) -> str:
@@ -161,7 +172,7 @@ def _no_such_key(match: re.Match[str]) -> str:
     if key in settings():
         group, _, name = key.partition(".")
         folder = options.get(group, group).partition("@")[0]
-        homes = [entry for entry in sorted(entries(folder)) if f"{folder}.{name}" in _keys_of(folder, entry)]
+        homes = [entry for entry in sorted(entries(folder)) if f"{folder}.{name}" in keys_of(folder, entry)]
         listed = " or ".join(filter(None, (", ".join(homes[:-1]), *homes[-1:])))
         where = f": {folder}={listed} has it" if homes else ""
         return f"the chosen {group} has no key {name!r}{where}"
@@ -187,6 +198,11 @@ def _did_you_mean(name: str, options: Mapping[str, str]) -> str:
     """Name the option nearest to ``name``, if any is near; ``options``: name -> how it is typed."""
     near = difflib.get_close_matches(name, options, n=1)
     return f", did you mean {options[near[0]]!r}?" if near else ""
+
+
+def _joined(hint: str, choices: str) -> str:
+    """Append the choices to a hint; a question mark at its end is mark enough."""
+    return hint + (choices.removeprefix(";") if hint.endswith("?") else choices)
 
 
 def _several_values(match: re.Match[str]) -> str:

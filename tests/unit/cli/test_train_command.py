@@ -35,7 +35,7 @@ def test_hydras_own_flags_keep_working(run_cli: Cli, arguments: list[str], expec
     [
         (
             ["activation=gelu2"],
-            "no activation named 'gelu2', did you mean 'gelu'?; choose from as_written, celu, ",
+            "no activation named 'gelu2', did you mean 'gelu'? choose from as_written, celu, ",
         ),
         (["dataset=mnits"], "no dataset named 'mnits', did you mean 'mnist'?"),
         (["batch_sze=4"], "unknown setting 'batch_sze', did you mean 'batch_size'?"),

@@ -112,6 +112,22 @@ def answer(typed: str) -> str:
         ("generator_activation=elu", "activation@generator_activation=NAME"),
         ("activation@generator=elu", "type activation@generator_activation=elu"),
         ("activation.slope=0.1", "type activation.negative_slope=0.1"),
+        (
+            "schedule@generator_schedule=linear schedule.length=5",
+            "has it: gan-lab train schedule@generator_schedule=linear generator_schedule.length=5",
+        ),
+        (
+            "clipping@generator_clipping=norm clipping@discriminator_clipping=norm clipping.max_norm=2",
+            "=norm generator_clipping.max_norm=2 discriminator_clipping.max_norm=2",
+        ),
+        (
+            "optimizer@discriminator_optimizer=SGD optimizer.momentum=0.9",
+            "discriminator_optimizer.momentum=0.9",
+        ),
+        (
+            "activation=relu activation@generator_activation=elu activation.alpha=2",
+            "generator_activation.alpha=2",
+        ),
         ("hydra.launcher=cores", "gan-lab train -m hydra/launcher=cores"),
         ("launcher=cores", "type hydra/launcher=cores"),
         ("hydra.sweeper=optuna", "gan-lab train -m hydra/sweeper=optuna"),
@@ -127,6 +143,19 @@ def answer(typed: str) -> str:
 )
 def test_a_plausible_mistake_is_answered_with_what_to_type(typed: str, way_out: str) -> None:
     assert way_out in answer(typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "schedule=cosine schedule@generator_schedule=linear schedule.length=5",
+        "activation=relu,elu activation@generator_activation=elu activation.alpha=2",
+        "optimizer@discriminator_optimizer=sgd optimizer.lr=0.1",
+        "experiment=sngan_cifar10 schedule@generator_schedule=linear schedule.length=5",  # it may choose one
+    ],
+)
+def test_a_key_that_both_networks_have_is_taken(typed: str) -> None:
+    assert read_words(typed.split()) == typed.split()
 
 
 @pytest.mark.parametrize("group", sorted(ENTRIES))

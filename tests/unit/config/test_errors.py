@@ -35,9 +35,13 @@ def sentence(*overrides: str) -> str:
         # entries of groups
         (
             "activation=gelu2",
-            "no activation named 'gelu2', did you mean 'gelu'?; choose from as_written, celu, elu, ",
+            "no activation named 'gelu2', did you mean 'gelu'? choose from as_written, celu, elu, ",
         ),
-        ("activation=swsh", "no activation named 'swsh', did you mean 'silu'?; choose from "),
+        (
+            "regularizer=non",
+            "no regularizer named 'non', did you mean 'none'? choose from gradient_penalty, ",
+        ),
+        ("activation=swsh", "no activation named 'swsh', did you mean 'silu'? choose from "),
         ("activation=''", "no activation named ''"),
         ("activation=null", "a group takes the name of an entry"),
         ("activation=3", "a group takes the name of an entry"),
