@@ -32,6 +32,7 @@ _POLL_SECONDS = 0.25  # for what is printed
 _SECONDS = 1.0  # between two looks at the runs
 _SHARE = 0.1  # of the time, at most, for these looks
 _MOST_ROWS = 12
+_SHORTEST = 12  # characters of a name; where there is room for fewer, the steps are left out
 
 _output: Path | None = None
 
@@ -126,15 +127,25 @@ def table(
     shown = sorted(sorted(range(len(rows)), key=lambda index: _urgency(rows, index))[:most])
     metrics = {row.metric for row in rows if row.metric}
     metric = metrics.pop() if len(metrics) == 1 else "score"
-    cells = [(heading, "state", "steps", metric), *(rows[index][:4] for index in shown)]
-    others = sum(max(map(len, column)) + 2 for column in list(zip(*cells, strict=True))[1:])
-    room = max(columns - 3 - others, 12)
+    cells: list[tuple[str, ...]] = [
+        (heading, "state", "steps", metric),
+        *(rows[index][:4] for index in shown),
+    ]
+    if _room(cells, columns) < _SHORTEST:
+        cells = [(name, state, score) for name, state, _, score in cells]
+    room = max(_room(cells, columns), 1)
     text = format_table([(shorten(row[0], room), *row[1:]) for row in cells], left=(0, 1))
     hidden = Counter(row.state for index, row in enumerate(rows) if index not in shown)
     if hidden:
         kinds = ", ".join(f"{count:,} {state}" for state, count in hidden.items())
         text.append(f"and {sum(hidden.values()):,} more: {kinds}")
     return [where(folders, before, seconds), *(f"  {line}" for line in text)]
+
+
+def _room(cells: Sequence[Sequence[str]], columns: int) -> int:
+    """Return how many characters of a terminal's columns the others leave to the first one."""
+    _, *others = zip(*cells, strict=True)
+    return columns - 3 - sum(max(map(len, column)) + 2 for column in others)
 
 
 def _urgency(rows: Sequence[_Row], index: int) -> tuple[int, int]:

@@ -63,10 +63,12 @@ def _look_alike(names: Sequence[str], length: int) -> bool:
 
 
 def shorten(name: str, length: int) -> str:
-    """Return both ends of a name that is longer."""
+    """Return both ends of a name that is longer, below 12 characters one end."""
     if len(name) <= length:
         return name
-    return f"{name[: max(length - 3 - _END, 0)]}...{name[-_END:]}"
+    if length < 3 + _END:
+        return f"{name[: max(length - 3, 1)]}..."[:length]
+    return f"{name[: length - 3 - _END]}...{name[-_END:]}"
 
 
 def _aligned(rows: Sequence[Row], left: Collection[int]) -> list[str]:

@@ -100,6 +100,24 @@ def test_it_fits_the_width_and_names_stay_distinct(
     assert len({line.split("finished")[0] for line in lines[2:]}) == 4
 
 
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        (50, "leaky_relu, 0.001  finished  2,000/2,000  1.23"),
+        (45, "l...lu, 0.001  finished  2,000/2,000  1.23"),
+        (40, "leaky_relu, 0.001  finished  1.23"),
+        (28, "leaky_...  finished  1.23"),
+        (10, "l  finished  1.23"),
+    ],
+)
+def test_in_few_columns_the_score_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, row: str
+) -> None:
+    resize(monkeypatch, columns)
+    name = "activation=leaky_relu,optimizer.lr=0.001-0123abcd"
+    assert shown([make_run(tmp_path, "elu", [1.234], name=name)])[2].split() == row.split()
+
+
 def test_a_run_that_was_stopped_before_is_pending_until_it_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
