@@ -19,7 +19,7 @@ def check_loggers(configs: Iterable[DictConfig]) -> None:
         for name, node in loggers.items():
             digest = json.dumps([name, node], sort_keys=True, default=repr)
             if digest not in tried:
-                from gan_lab.config.build import build
+                from gan_lab.config.loggers import build_logger
 
                 tried.add(digest)
-                build(cfg, f"logger.{name}")
+                build_logger(cfg, str(name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gan_lab.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gan_lab.training.loggers import LoggedSeed, Logger
+    from gan_lab.config.loggers import LoggedSeed, Logger
     from gan_lab.training.wandb_logger import WandbLogger
 
 __all__ = ["LoggedSeed", "Logger", "WandbLogger"]

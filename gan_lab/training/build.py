@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_lab.config.build import build, build_activation, build_network, build_or_default
+from gan_lab.config.loggers import Logger, build_loggers
 from gan_lab.datasets.base import Dataset
 from gan_lab.evaluation.diagnostics import Diagnostic, Probe
 from gan_lab.evaluation.evaluator import Evaluator, build_evaluator
@@ -34,7 +35,6 @@ from gan_lab.training.engines import (
 from gan_lab.training.engines.choice import Choice, choices_on_trial
 from gan_lab.training.engines.trial import Trial, timer_for
 from gan_lab.training.initial_weights import take_initial_weights
-from gan_lab.training.loggers import Logger, build_loggers
 from gan_lab.training.updates import at_turn, build_clipping, build_schedule
 from gan_lab.utils.devices import PRECISIONS
 from gan_lab.utils.errors import ConfigurationError

@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gan_lab.config.loggers import Logger
 from gan_lab.gan.steps import Scalars
 from gan_lab.runs import checkpoints
 from gan_lab.runs.checkpoint_files import CHECKPOINTS
@@ -25,7 +26,7 @@ from gan_lab.training.build import Experiment
 from gan_lab.training.diagnosing import Diagnoser
 from gan_lab.training.engines import Engine, TrainState
 from gan_lab.training.in_order import InOrder
-from gan_lab.training.loggers import Logger, SeedLoggers
+from gan_lab.training.loggers import SeedLoggers
 from gan_lab.training.observing import Observations, counted_in
 from gan_lab.training.overview import Overview
 from gan_lab.training.score_log import ScoreLog

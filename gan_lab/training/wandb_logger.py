@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gan_lab.training.loggers import LoggedSeed, Logger
+from gan_lab.config.loggers import LoggedSeed, Logger
 from gan_lab.utils.checks import check_choice
 from gan_lab.utils.errors import ConfigurationError
 

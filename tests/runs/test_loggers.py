@@ -2,11 +2,12 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
-from gan_lab import load
+from gan_lab import Study, load
 from gan_lab.runs.stats import read_stats
 from gan_lab.training import wandb_logger
 from gan_lab.utils.errors import ConfigurationError
@@ -121,6 +122,15 @@ def test_a_sweep_whose_logger_cannot_be_used_does_not_begin(monkeypatch: pytest.
     for words in (["activation=relu,elu"], ["activation=relu,elu", "hydra/sweeper=race"]):
         assert refused("train", "-m", *FEW, *words, "logger=wandb") == sentence
         assert not Path("outputs").exists()
+
+
+def test_a_sweep_whose_logger_is_something_else_is_refused_before_its_first_run() -> None:
+    sentence = "logger.other must be a gan_lab.training.Logger, got ReLU()"
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        Study("ring").train([*FEW, "+logger.other._target_=torch.nn.ReLU"], activation=["relu", "elu"])
+    words = ["activation=relu,elu", "+logger.other._target_=torch.nn.ReLU"]
+    assert refused("train", "-m", *FEW, *words) == f"gan-lab: {sentence}\n"
+    assert not list(Path("outputs").rglob("*"))
 
 
 def test_a_logger_of_ones_own_needs_no_trust_to_load_the_run() -> None:
