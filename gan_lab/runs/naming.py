@@ -4,7 +4,7 @@ import glob
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +103,53 @@ def folder_name(cfg: DictConfig, study: Path, overrides: Iterable[str]) -> str:
     return existing[0].name if existing else f"{_readable(overrides)}-{digits}"
 
 
-def shorter_name(name: str, study: Path, overrides: Collection[str], common: Collection[str]) -> str:
+def shorter_name(
+    name: str,
+    study: Path,
+    overrides: Collection[str],
+    common: Collection[str],
+    sources: Mapping[str, str] | None = None,
+) -> str:
     """Return the name of a new run's folder without the ``common`` overrides, which all runs of a sweep have.
 
     ``name`` is what `folder_name` returned. It stays as it is if the folder is there already, or if another
-    run of the study has the shorter name.
+    run of the study has the shorter name. sources: what `distinct_sources` returned for the sweep.
     """
     words, _, digits = name.rpartition("-")
     distinct = [override for override in overrides if override not in common]
-    if not _shown(distinct) or words != _readable(overrides) or (study / name).exists():
+    if not _shown(distinct, {}) or words != _readable(overrides) or (study / name).exists():
         return name
-    short = _readable(distinct)
+    short = _readable(distinct, sources or {})
     others = study.glob(f"{glob.escape(short)}-{'[0-9a-f]' * 8}")
     return name if any(path.name != f"{short}-{digits}" for path in others) else f"{short}-{digits}"
+
+
+def distinct_sources(combinations: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Return the ``init_from`` overrides of a sweep -> their words in names of runs, if there are several.
+
+    That is what differs in their paths: "init_from=relu" for a run whose folder is activation=relu-0123abcd
+    beside one of activation=elu-89abcdef. Empty if nothing tells them apart.
+    """
+    every = dict.fromkeys(word for words in combinations for word in words if _key_of(word) == "init_from")
+    typed = [override for override in every if not override.endswith("=null")]
+    if len(typed) < 2:
+        return {}
+    for digits in (r"-[0-9a-f]{8}(?=$|[/,])", r"$"):  # as long as the words before them tell runs apart
+        paths = [re.sub(digits, "", override.partition("=")[2].strip("'\"")) for override in typed]
+        parts = [re.split("[/,]", path) for path in paths]
+        shared = set.intersection(*map(set, parts))
+        keys = set.intersection(*({part.partition("=")[0] for part in own} for own in parts))
+        differing = [[part for part in own if part not in shared] for own in parts]
+        names = ["_".join(_value_of(part, keys) for part in own) for own in differing]
+        if all(names) and len(set(names)) == len(names):
+            return {override: f"init_from={name}" for override, name in zip(typed, names, strict=True)}
+    return {}
+
+
+def _value_of(word: str, keys: Collection[str]) -> str:
+    """Return the value of "activation=relu" if its key is one of ``keys``, else the whole word."""
+    key, _, value = word.partition("=")
+    return value if value and key in keys else word
 
 
 def study_folder(cfg: DictConfig) -> Path:
@@ -133,19 +167,20 @@ def without_empty(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _readable(overrides: Iterable[str]) -> str:
+def _readable(overrides: Iterable[str], sources: Mapping[str, str] | None = None) -> str:
     """Return overrides as a part of a file name: as many as it has room for, each as a whole."""
     text = ""
-    for override in _shown(overrides):
+    for override in _shown(overrides, sources or {}):
         word = to_file_name(override, _MAX_WORDS)
         if word and len(text) + len(word) + 1 <= _MAX_WORDS + (not text):
             text = f"{text},{word}" if text else word
     return text or "defaults"
 
 
-def _shown(overrides: Iterable[str]) -> list[str]:
+def _shown(overrides: Iterable[str], sources: Mapping[str, str]) -> list[str]:
     """Return the overrides that make another run, sorted: the activation comes first."""
-    return sorted({_short(override) for override in overrides if _key_of(override) not in HIDDEN_IN_NAME})
+    shown = (override for override in overrides if _key_of(override) not in HIDDEN_IN_NAME)
+    return sorted({sources.get(override) or _short(override) for override in shown})
 
 
 def _short(override: str) -> str:

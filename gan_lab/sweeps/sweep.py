@@ -26,7 +26,7 @@ from gan_lab.runs.existing import (
 )
 from gan_lab.runs.folder import lock_run
 from gan_lab.runs.log import LOG
-from gan_lab.runs.naming import shorter_name, to_plain
+from gan_lab.runs.naming import distinct_sources, shorter_name, to_plain
 from gan_lab.runs.run import Run
 from gan_lab.runs.status import Status
 from gan_lab.sweeps.live import live_table
@@ -202,12 +202,13 @@ def sweep_jobs(
     stamp_of = _stamped_once()
     if common is None:
         common = set.intersection(*map(set, combinations)) if len(combinations) > 1 else set()
+    sources = distinct_sources(combinations)
     for overrides in combinations:
         composed = compose(list(overrides))
         check_choices(composed.hydra)
         check(composed)
         study = Path(composed.hydra.sweep.dir)
-        folder = study / shorter_name(composed.hydra.sweep.subdir, study, overrides, common)
+        folder = study / shorter_name(composed.hydra.sweep.subdir, study, overrides, common, sources)
         cfg = to_plain(composed)
         status = None if cfg["rerun"] else existing_status(cfg, folder)
         done = status is not None and is_done(cfg, status, stamp_of)

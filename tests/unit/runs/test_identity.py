@@ -8,7 +8,7 @@ import yaml  # type: ignore[import-untyped]
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from gan_lab.runs.naming import UNHASHED_KEYS, folder_name, identity, shorter_name, to_plain
+from gan_lab.runs.naming import UNHASHED_KEYS, distinct_sources, folder_name, identity, shorter_name, to_plain
 from gan_lab.utils.paths import config_dir
 from tests.helpers.experiments import composed
 
@@ -255,3 +255,31 @@ def test_in_a_sweep_a_new_folder_is_named_by_what_varies_in_it(tmp_path: Path) -
     assert shorter_name("mine", tmp_path, words, common) == "mine"
     only = "dataset=ring-0123abcd"
     assert shorter_name(only, tmp_path, ["dataset=ring", "steps=9"], {"dataset=ring"}) == only
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["outputs/d/activation=elu-0123abcd", "outputs/d/activation=relu-89abcdef"], ["elu", "relu"]),
+        (
+            ["outputs/d/activation=elu,seeds=2-0123abcd", "outputs/d/activation=relu-89abcdef"],
+            ["elu_seeds=2", "relu"],
+        ),
+        (["outputs/a/activation=elu-0123abcd", "outputs/b/activation=elu-0123abcd"], ["a", "b"]),
+        (["outputs/a/seeds=2-0123abcd", "outputs/a/seeds=2-89abcdef"], ["2-0123abcd", "2-89abcdef"]),
+        (["x.safetensors", "y.safetensors"], ["x.safetensors", "y.safetensors"]),
+    ],
+)
+def test_runs_from_several_sources_are_named_by_what_differs(
+    tmp_path: Path, paths: list[str], names: list[str]
+) -> None:
+    typed = [f"init_from='{path}'" for path in paths]
+    sources = distinct_sources([[override, "seeds=2"] for override in [*typed, "init_from=null"]])
+    assert sources == {override: f"init_from={name}" for override, name in zip(typed, names, strict=True)}
+    short = shorter_name("init_from,seeds=2-0123abcd", tmp_path, [typed[0], "seeds=2"], {"seeds=2"}, sources)
+    assert short == f"init_from={names[0]}-0123abcd"
+
+
+def test_one_source_has_no_words() -> None:
+    assert distinct_sources([["init_from=a"], ["init_from=a", "seed=1"], ["init_from=null"]]) == {}
+    assert distinct_sources([["init_from=outputs/a"], ["init_from=outputs"]]) == {}
