@@ -24,7 +24,7 @@ def join_names(calls: Sequence[Call]) -> str:
 def describe_fate(call: Call, *, as_written: bool) -> str:
     """Say what becomes of a call."""
     if call.action != "swap":
-        return "left out: logits" if call.action == "strip" else f"kept: {_reason(call)}"
+        return "left out: the losses take logits" if call.action == "strip" else f"kept: {_reason(call)}"
     gain = f", then x {call.gain:.4g}" if call.gain is not None else ""
     return ("as written" if as_written else "swapped") + gain
 
@@ -32,15 +32,17 @@ def describe_fate(call: Call, *, as_written: bool) -> str:
 def summarize_calls(name: str, calls: Sequence[Call], notes: Sequence[str], *, as_written: bool) -> str:
     """Say in one line what is swapped in the network ``name``, and what is kept."""
     swapped = [call for call in calls if call.action == "swap"]
-    kept = [call for call in calls if call.action != "swap"]
+    kept = [f"{_place(call)} ({_reason(call)})" for call in calls if call.action not in ("swap", "strip")]
+    stripped = [f"{_place(call)} ({call.kind})" for call in calls if call.action == "strip"]
     if as_written:
         text = f"{name} as written, {plural(len(swapped), 'site')}"
         text += ", outputs and gradients checked to the bit"
     else:
         text = f"{name}, swaps {len(swapped)} of {plural(len(calls), 'site')}"
     text += f": {', '.join(map(_place, swapped))}" if swapped else ""
-    words = [f"{_place(call)} ({_reason(call)})" for call in kept]
-    return text + (f"; keeps {', '.join(words)}" if words else "") + "".join(f"; {n}" for n in notes)
+    text += f"; keeps {', '.join(kept)}" if kept else ""
+    text += f"; leaves out {', '.join(stripped)}, because the losses take logits" if stripped else ""
+    return text + "".join(f"; {note}" for note in notes)
 
 
 def describe_output(out: Any) -> str:
@@ -60,6 +62,4 @@ def _place(call: Call) -> str:
 
 
 def _reason(call: Call) -> str:
-    if call.action == "strip":
-        return f"{call.kind}, left out: logits"
     return f"{call.kind}, {call.role if call.role != 'hidden' else 'as asked'}"

@@ -86,7 +86,15 @@ def _swept(settings: Sequence[tuple[str, ...]]) -> list[str] | None:
         return None
     if {tuple(table[key] for key in values) for table in tables} != set(product(*values.values())):
         return None
-    return [f"{key}={','.join(own)}" for key, own in values.items()]
+    return [f"{key}={','.join(_ascending(own))}" for key, own in values.items()]
+
+
+def _ascending(values: list[str]) -> list[str]:
+    """Return values in ascending order if all are numbers, else in that of their first runs."""
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return values
 
 
 def _overrides(run: Run) -> list[str]:

@@ -29,14 +29,15 @@ def test_one_line_says_what_is_swapped_and_what_is_kept() -> None:
         call("last", "sigmoid", role="output", action="strip"),
     ]
     assert summarize_calls("D", calls, ["a note"], as_written=False) == (
-        "D, swaps 1 of 4 sites: relu [nets.py:3] x 1.414; keeps gate (sigmoid, gate), act (relu, as asked), "
-        "last (sigmoid, left out: logits); a note"
+        "D, swaps 1 of 4 sites: relu [nets.py:3] x 1.414; keeps gate (sigmoid, gate), act (relu, as asked); "
+        "leaves out last (sigmoid), because the losses take logits; a note"
     )
     assert summarize_calls("D", calls[:1], [], as_written=True) == (
         "D as written, 1 site, outputs and gradients checked to the bit: relu [nets.py:3] x 1.414"
     )
     fates = [describe_fate(c, as_written=False) for c in calls]
-    expected = ["swapped, then x 1.414", "kept: sigmoid, gate", "kept: relu, as asked", "left out: logits"]
+    expected = ["swapped, then x 1.414", "kept: sigmoid, gate", "kept: relu, as asked"]
+    expected.append("left out: the losses take logits")
     assert fates == expected
 
 

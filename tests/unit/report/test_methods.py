@@ -91,12 +91,12 @@ def test_commands_from_runs_of_another_machine_are_marked_beside_them(study: Pat
 
 
 def test_fresh_seeds_cover_all_settings_in_one_sweep(study: Path) -> None:
-    for rate in (1e-4, 2e-4):
+    for rate in (0.001, 2e-4, 1e-4):
         for name, score in (("elu", 60.0), ("relu", 100.0)):
             own = {"name": f"{name}-{rate}", "changes": {"optimizer.lr": rate}}
             make_run(study, name, draws(score, 3, 8, round(score)), untrained=500.0, **own)
     assert report_on(study)["verdict"]["rerun"]["commands"] == [
-        "gan-lab train -m activation=elu optimizer.lr=0.0001,0.0002 seed=8 seeds=8 study=study_fresh"
+        "gan-lab train -m activation=elu optimizer.lr=0.0001,0.0002,0.001 seed=8 seeds=8 study=study_fresh"
     ]
 
 
