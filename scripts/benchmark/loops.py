@@ -1,6 +1,7 @@
 """The two loops that are timed against each other, built from one configuration."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -10,12 +11,14 @@ from gan_lab.training.build import Experiment, build_components, build_experimen
 from gan_lab.training.engines import Engine
 from gan_lab.training.loop import training_loop
 from gan_lab.training.schedule import Schedule
+from gan_lab.utils.devices import computing_on
 from gan_lab.utils.paths import config_dir
-from measure import Timing
+from measure import Apart, Timing, interleaved
 from textbook import TextbookLoop
 
 Line = dict[str, Any]
 QUIET = ("metrics.every=0", "diagnostics.every=0")
+PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu")
 
 
@@ -53,17 +56,36 @@ class GanLabLoop:
         self.step = last
 
 
-def textbook_loop(experiment: Experiment, *, bf16: bool = False) -> TextbookLoop:
-    """The textbook's loop with the same networks, data, batch size and device."""
-    config = engine_of(experiment).config
-    return TextbookLoop(
-        config.template,
+def textbook_steps(device: torch.device, overrides: tuple[str, ...], *, bf16: bool = False) -> Apart:
+    """The textbook's loop with the same networks, data, batch size and device, in a process of its own.
+
+    In gan-lab's it would share OpenMP's threads with it, which are more than the cores as soon as gan-lab's
+    second thread has some: GNU's library then has all of them sleep at the end of every parallel loop. Alone
+    they spin until the next one, which is up to twice as fast on a quiet machine, and many times slower on a
+    busy one. Here the loop does whatever is faster now.
+    """
+    ways = [Apart(waiting, _textbook_steps, device, overrides, bf16) for waiting in ({}, PASSIVE)]
+    timings = interleaved(dict(zip(("spins", "sleeps"), ways, strict=True)), steps=3, rounds=3, device=device)
+    faster = min(range(len(ways)), key=lambda k: list(timings.values())[k].median)
+    ways[1 - faster].close()
+    return ways[faster]
+
+
+def _textbook_steps(device: torch.device, overrides: tuple[str, ...], bf16: bool) -> Callable[[int], object]:
+    _KEPT.enter_context(computing_on(device, deterministic=False))  # as the process that gan-lab's loop is in
+    experiment = build(device, *overrides, "engine=sequential", "execution=eager")
+    textbook = TextbookLoop(
+        engine_of(experiment).config.template,
         experiment.data,
         batch_size=experiment.batches.batch_size,
         latent_size=experiment.batches.latent_size,
-        device=config.device,
+        device=device,
         bf16=bf16,
     )
+    return textbook.run
+
+
+_KEPT = ExitStack()
 
 
 def dcgan(size: int, width: int) -> tuple[str, ...]:

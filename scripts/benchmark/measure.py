@@ -1,6 +1,7 @@
 """Timing of two or more calls against each other: interleaved, warmed up, medians and their spread."""
 
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -33,6 +34,44 @@ def interleaved(
         for name, call in calls.items():
             seconds[name].append(seconds_of(call, steps, device))
     return {name: Timing(statistics.median(s), min(s), max(s)) for name, s in seconds.items()}
+
+
+class Apart:
+    """Steps that are taken in a process of their own, which sleeps while others are timed.
+
+    variables: of its environment.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, str], make: Callable[..., Callable[[int], object]], *arguments: object
+    ) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, spawn, _make_steps, (make, arguments))
+        before = dict(os.environ)
+        os.environ.update(variables)
+        try:
+            self(0)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def __call__(self, steps: int) -> None:
+        self._pool.submit(_take_steps, steps).result()
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def _make_steps(make: Callable[..., Callable[[int], object]], arguments: tuple[object, ...]) -> None:
+    global _STEPS
+    _STEPS = make(*arguments)
+
+
+def _take_steps(steps: int) -> None:
+    _STEPS(steps)
+
+
+_STEPS: Callable[[int], object]
 
 
 def seconds_of(call: Callable[[int], object], steps: int, device: torch.device) -> float:

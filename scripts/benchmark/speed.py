@@ -1,29 +1,32 @@
 """Rows of the benchmark: gan-lab against the textbook loop."""
 
+import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
-from loops import ACTIVATIONS, QUIET, GanLabLoop, Line, build, dcgan, engine_of, ratio, textbook_loop
+from loops import ACTIVATIONS, QUIET, GanLabLoop, Line, build, dcgan, engine_of, ratio, textbook_steps
 from measure import interleaved, peak_memory, seconds_of
 
 
 def one_run(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Steps per second of one run against the textbook loop."""
+    """Steps per second of one run against the textbook loop, which has a process of its own."""
     for size, width, cpu_steps in ((16, 32, 60), (32, 64, 10), (64, 64, 3)):
         for precision in ("fp32", "bf16"):
             if quick and (size == 64 or precision == "bf16"):
                 continue
             experiment = build(device, *dcgan(size, width), f"precision={precision}")
             steps = cpu_steps * (20 if device.type == "cuda" else 1)
-            textbook = textbook_loop(experiment, bf16=precision == "bf16")
+            textbook = textbook_steps(device, dcgan(size, width), bf16=precision == "bf16")
             timings = interleaved(
-                {"gan-lab": GanLabLoop(experiment).run, "textbook": textbook.run},
+                {"gan-lab": GanLabLoop(experiment).run, "textbook": textbook},
                 steps=steps,
                 rounds=3 if quick else 7,
                 device=device,
@@ -38,7 +41,7 @@ def one_run(device: torch.device, quick: bool) -> Iterator[Line]:
 
 
 def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Seed-steps per second of many seeds at once against the textbook loop, one after another."""
+    """Seed-steps per second of many seeds at once against the textbook loop in a process of its own."""
     kinds = {
         "ring mlp": (("dataset=ring", "model=mlp"), 60),
         "dcgan 16x16": (dcgan(16, 32), 10),
@@ -53,9 +56,9 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
             if device.type == "cpu" and (count > too_slow or (quick and kind != "ring mlp")):
                 continue
             experiment = build(device, *overrides, f"seeds={count}")
-            textbook = textbook_loop(experiment)
+            textbook = textbook_steps(device, overrides)
             timings = interleaved(
-                {"gan-lab": GanLabLoop(experiment).run, "textbook": textbook.run},
+                {"gan-lab": GanLabLoop(experiment).run, "textbook": textbook},
                 steps=steps,
                 rounds=3 if quick else 5,
                 device=device,
@@ -77,7 +80,7 @@ def seeds(device: torch.device, quick: bool) -> Iterator[Line]:
 
 
 def compiled(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Compiled and eager steps against the textbook loop, and the seconds until compiled ones are ready."""
+    """Compiled and eager steps against the textbook loop in a process of its own, and seconds until ready."""
     kinds = {
         "ring mlp, 8 seeds": (("dataset=ring", "model=mlp", "seeds=8"), 60),
         "ring mlp, 32 seeds": (("dataset=ring", "model=mlp", "seeds=32"), 30),
@@ -88,11 +91,12 @@ def compiled(device: torch.device, quick: bool) -> Iterator[Line]:
         eager = build(device, *overrides, "execution=eager")
         begun = time.perf_counter()
         ready = build(device, *overrides, "execution=compiled")
-        seconds, textbook = time.perf_counter() - begun, textbook_loop(eager)
-        calls = {
+        seconds = time.perf_counter() - begun
+        textbook = textbook_steps(device, tuple(word for word in overrides if not word.startswith("seeds=")))
+        calls: dict[str, Callable[[int], object]] = {
             "compiled": GanLabLoop(ready).run,
             "eager": GanLabLoop(eager).run,
-            "textbook": textbook.run,
+            "textbook": textbook,
         }
         timings = interleaved(calls, steps=steps, rounds=3 if quick else 7, device=device)
         textbook.close()
@@ -113,36 +117,60 @@ def _three_steps(overrides: tuple[str, ...]) -> None:
 
 
 def sweep(device: torch.device, quick: bool) -> Iterator[Line]:
-    """Six activations with eight seeds, by gan-lab on all cores, against 48 textbook runs."""
+    """Six activations with eight seeds on all cores, with start-up, against 48 runs of the textbook loop."""
+    errors = []
     for kind, overrides, steps in (
         ("ring mlp", ("dataset=ring", "model=mlp"), 400 if quick else 1000),
         ("dcgan 16x16", dcgan(16, 32), 200),
     ):
         if quick and kind != "ring mlp":
             continue
-        textbook = textbook_loop(build(device, *overrides))
-        textbook.run(3)
-        one_run_seconds = statistics.median(seconds_of(textbook.run, steps, device) for _ in range(3))
+        textbook = textbook_steps(device, overrides)
+        textbook(3)
+        one_run_seconds = statistics.median(seconds_of(textbook, steps, device) for _ in range(3))
         textbook.close()
-        start = time.perf_counter()
-        _sweep_command(device, overrides, steps)
-        sweep_seconds = time.perf_counter() - start
-        yield {
-            "what": f"{kind}, 6 activations x 8 seeds, {steps} steps, start-up included",
-            "gan-lab s": sweep_seconds,
-            "textbook s (48 x one)": 48 * one_run_seconds,
-            "ratio": 48 * one_run_seconds / sweep_seconds,
-        }
+        # Compiled steps from an empty cache, then with what that has left there.
+        with tempfile.TemporaryDirectory() as cache:
+            for execution, state in (("auto", ""), ("compiled", ", cold"), ("compiled", ", warm")):
+                if quick and execution != "auto":
+                    continue
+                words = (*overrides, f"execution={execution}")
+                try:
+                    seconds, taken = _sweep_command(device, words, steps, cache if state else None)
+                except RuntimeError as error:  # of which the other lines know nothing
+                    errors.append(str(error))
+                    continue
+                yield {
+                    "what": f"{kind}, 6 x 8 seeds, {steps} steps, {execution}{state} ({taken})",
+                    "gan-lab s": seconds,
+                    "textbook s (48 x one)": 48 * one_run_seconds,
+                    "ratio": 48 * one_run_seconds / seconds,
+                }
+    if errors:
+        raise RuntimeError("; ".join(errors))
 
 
-def _sweep_command(device: torch.device, overrides: tuple[str, ...], steps: int) -> None:
-    """Run the sweep as one command: on a CPU one run per core, on CUDA one run after the other."""
+def _sweep_command(
+    device: torch.device, overrides: tuple[str, ...], steps: int, cache: str | None
+) -> tuple[float, str]:
+    """Run the sweep as one command: on a CPU one run per core, on CUDA one run after the other.
+
+    cache: where compiled steps are kept, instead of the user's own folder. Returns the seconds that it took
+    and the executions of its runs. Raises RuntimeError if it fails.
+    """
     words = [*overrides, *QUIET, "seeds=8", f"steps={steps}", "samples.every=0", f"device={device.type}"]
     words.append("activation=" + ",".join(ACTIVATIONS))
     if device.type == "cpu":
         words.append("hydra/launcher=cores")
+    environment = dict(os.environ)
+    if cache is not None:
+        environment |= {"GAN_LAB_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": f"{cache}/compiled"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gan_lab", "train", "-m", *words]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        begun = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        seconds = time.perf_counter() - begun
+        runs = [json.loads(path.read_text()) for path in Path(folder).glob("outputs/*/*/status.json")]
     if done.returncode:
         raise RuntimeError(f"gan-lab train -m {' '.join(words)} failed: {done.stderr.strip()}")
+    return seconds, ", ".join(sorted({f"{run['engine']}, {run['execution']}" for run in runs}))

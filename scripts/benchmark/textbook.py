@@ -84,11 +84,6 @@ class TextbookLoop:
             for batch in self.loader:
                 yield batch if isinstance(batch, Tensor) else batch[0]
 
-    def close(self) -> None:
-        """End the loader's workers, which would otherwise run beside what is timed next."""
-        self._batches.close()
-        self.loader._iterator = None
-
     def run(self, steps: int) -> None:
         for _ in range(steps):
             self.losses.append(self._step(next(self._batches).to(self.device)))
