@@ -24,6 +24,7 @@ from gan_lab.gan.steps import LOSSES, Batch, Scalars
 from gan_lab.training.engines.base import SeedGroup
 from gan_lab.training.engines.compile_cache import remove_broken, remove_unloadable, use_own_cache
 from gan_lab.training.engines.compiled_library import find_library, library_digest, make_library
+from gan_lab.training.engines.decompositions import decompositions
 from gan_lab.training.engines.execution import Step
 from gan_lab.training.engines.optimizers import Gradients
 from gan_lab.utils.errors import summarize_exception
@@ -108,7 +109,10 @@ class Compiled:
         with torch.no_grad(), group.config.autocast():
             # Without values: what depends on one cannot be traced, and is not written down as it was.
             trace = make_fx(
-                _flat_turn(group, player, names), tracing_mode="fake", _allow_non_fake_inputs=True
+                _flat_turn(group, player, names),
+                decomposition_table=decompositions(group.config.device),
+                tracing_mode="fake",
+                _allow_non_fake_inputs=True,
             )
             traced = trace(*inputs)
         call = self._callable(traced, inputs, group.config.device)
