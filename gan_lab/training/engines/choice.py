@@ -100,8 +100,8 @@ def compiling_repays(work: Work) -> bool:
     """Whether compiled steps on a CPU save the time of compiling them several times over.
 
     They save what lies between the operations, so as much with wide layers and many seeds as with few: it
-    grows with the number of layers. Among convolutions it is too little to count on (DCGAN 16x16: 0.8 to
-    1.7 ms of 15 a step).
+    grows with the number of layers. Among convolutions it was too little to count on (DCGAN 16x16: 0.8 to
+    1.7 ms of 15 a step) before those of images became products, which have not been measured on idle cores.
     """
     if work.engine != "vmap" or work.num_seeds < FEWEST_SEEDS or work.precision != torch.float32:
         return False
