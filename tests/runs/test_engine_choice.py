@@ -14,6 +14,7 @@ from gan_lab.training import build
 from gan_lab.training.batches import Batches
 from gan_lab.training.engines import Engine, choice, trial
 from gan_lab.utils.errors import ConfigurationError
+from tests.helpers.compiling import trace_only
 from tests.helpers.experiments import TINY_POINTS, train
 
 COMMON = (*TINY_POINTS, "samples.every=0", "metrics.every=0", "diagnostics.every=0", "log.every=2", "ema=0.9")
@@ -65,7 +66,7 @@ def test_a_run_that_began_compiled_stays_so_with_the_same_bits(
 ) -> None:
     words = (*COMMON, "seeds=2")
     # The compiler itself starts processes: `tests/processes/test_compiled.py`.
-    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    trace_only(monkeypatch)
     assert train([*words, "steps=2", "study=short"]).status.execution == "eager"
     monkeypatch.setattr(choice, "FEWEST_SEEDS", 2)
     monkeypatch.setattr(choice, "COMPILING_S", 1e-6)

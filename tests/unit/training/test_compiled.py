@@ -20,6 +20,7 @@ from gan_lab.gan.steps import GAN
 from gan_lab.training.build import Experiment
 from gan_lab.training.engines import Engine, compiled
 from gan_lab.training.engines.compiled import CompiledStep
+from tests.helpers.compiling import trace_only
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, take_steps
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -28,8 +29,7 @@ STEPS = 3
 
 @pytest.fixture(autouse=True)
 def _traced_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "find_library", lambda digest: None)
-    monkeypatch.setattr(compiled, "make_library", lambda traced, inputs, digest: traced)
+    trace_only(monkeypatch)
 
 
 def prepared(experiment: Experiment) -> Experiment:

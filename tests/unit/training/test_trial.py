@@ -19,6 +19,7 @@ from gan_lab.training.engines.trial import ROUNDS, Trial, timer_for
 from gan_lab.training.engines.vmapped import VmappedSeeds
 from gan_lab.utils.paths import cache_dir
 from tests.helpers.capture import Repeating
+from tests.helpers.compiling import trace_only
 from tests.helpers.experiments import TINY_IMAGES, TINY_POINTS, assembled, take_steps
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -191,7 +192,7 @@ def test_short_runs_are_not_timed_and_only_long_ones_compiled(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # The compiler itself starts processes: `tests/processes/test_compiled.py`.
-    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    trace_only(monkeypatch)
     monkeypatch.setattr("gan_lab.training.engines.compiled._require_compiler", lambda device: None)
     experiment = assembled(*WORDS, "engine=vmap")
     timings = (1.0, 2.0, 3.0, 4.0, 0.5)
@@ -235,7 +236,7 @@ def test_nothing_is_timed_where_bits_are_promised_or_the_keys_say_all(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "timer_for", lambda device: refuse)
-    monkeypatch.setattr(torch, "compile", lambda traced, **_: traced)
+    trace_only(monkeypatch)
     assert assembled(*WORDS, "steps=1000", *words).engine_config.engine == "vmap"
 
 
