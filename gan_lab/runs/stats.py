@@ -157,22 +157,29 @@ def _without_scores(line: dict[str, Any]) -> dict[str, Any]:
 
 def _complete_lines(file: BinaryIO) -> Iterator[bytes]:
     """Yield the lines from where a file is, without their ends and without a last one that has none."""
-    rest = b""
+    pieces: list[bytes] = []  # of a line whose end has not been read
     while block := file.read(_BLOCK):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
+        first, *others = block.split(b"\n")
+        pieces.append(first)
+        if others:
+            yield b"".join(pieces)
+            yield from others[:-1]
+            pieces = [others[-1]]
 
 
 def _lines_from_end(file: BinaryIO) -> Iterator[bytes]:
     """Yield the same lines of a whole file, the last one first."""
-    start, rest, is_end = os.fstat(file.fileno()).st_size, b"", True
+    start, is_end = os.fstat(file.fileno()).st_size, True
+    pieces: list[bytes] = []  # of a line whose start has not been read, the last one first
     while start > 0:
         size = min(_BLOCK, start)
         start -= size
         file.seek(start)
-        rest, *lines = (file.read(size) + rest).split(b"\n")
-        if is_end and lines:
-            lines, is_end = lines[:-1], False
-        yield from reversed(lines)
+        first, *lines = file.read(size).split(b"\n")
+        if lines:
+            lines[-1] += b"".join(reversed(pieces))
+            yield from reversed(lines[:-1] if is_end else lines)
+            pieces, is_end = [], False
+        pieces.append(first)
     if not is_end:
-        yield rest
+        yield b"".join(reversed(pieces))

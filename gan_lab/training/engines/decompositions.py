@@ -44,10 +44,10 @@ def _convolution(
     groups: int,
 ) -> Any:
     """Compute a convolution of either kind as one matrix product."""
-    if not _is_of_images(x, weight, (stride, padding), dilation, output_padding, groups):
+    product = _product(x, weight, stride, padding, dilation, output_padding, groups)
+    if product is None:
         return NotImplemented
-    geometry = _Geometry(weight.shape[2:], stride, padding)
-    matrix = weight.reshape(len(weight), -1)
+    geometry, matrix = product
     if transposed:
         out = geometry.images(_rows(x) @ matrix, x.shape[2:].numel(), geometry.image_size(x))
     else:
@@ -69,10 +69,10 @@ def _convolution_backward(
     output_mask: Sequence[bool],
 ) -> Any:
     """Compute gradients of `_convolution` for its input, weight and bias, those that are asked for."""
-    if not _is_of_images(x, weight, (stride, padding), dilation, output_padding, groups):
+    product = _product(x, weight, stride, padding, dilation, output_padding, groups)
+    if product is None:
         return NotImplemented
-    geometry = _Geometry(weight.shape[2:], stride, padding)
-    matrix = weight.reshape(len(weight), -1)
+    geometry, matrix = product
     of_x = of_weight = None
     if transposed:
         patches = geometry.patches(grad)
@@ -89,18 +89,21 @@ def _convolution_backward(
     )
 
 
-def _is_of_images(
+def _product(
     x: Tensor,
     weight: Tensor,
-    sides: Sequence[Sequence[int]],
+    stride: Sequence[int],
+    padding: Sequence[int],
     dilation: Sequence[int],
     output_padding: Sequence[int],
     groups: int,
-) -> bool:
-    """Whether one side of a convolution has the few channels of images, and the rest is as usual."""
+) -> tuple["_Geometry", Tensor] | None:
+    """Return how patches lie and the weights as a matrix; None unless one side has the channels of images."""
     usual = groups == 1 and set(dilation) == {1} and set(output_padding) == {0}
-    flat = x.dim() == 4 and all(len(of_both) == 2 for of_both in sides)
-    return usual and flat and x.dtype == torch.float32 and weight.shape[1] <= _FEW_CHANNELS
+    flat = x.dim() == 4 and len(stride) == len(padding) == 2
+    if not (usual and flat and x.dtype == torch.float32 and weight.shape[1] <= _FEW_CHANNELS):
+        return None
+    return _Geometry(weight.shape[2:], stride, padding), weight.reshape(len(weight), -1)
 
 
 class _Geometry:
