@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from gan_lab.cli.errors import DEBUG, report_errors
+from gan_lab.utils.cores import wait_awake_for_a_moment
 from gan_lab.utils.errors import ConfigurationError
 from gan_lab.utils.terminal import nobody_reads, safe_terminal
 from gan_lab.utils.text import truncate
@@ -71,6 +72,7 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         if COMPLETING in os.environ:  # click writes bytes then
             return super().main(*args, **kwargs)
+        wait_awake_for_a_moment(os.environ)
         os.environ.setdefault("NO_COLOR", "1")  # of libraries: what is printed shows escapes as text
         with safe_terminal():
             return super().main(*args, **kwargs)

@@ -1,5 +1,6 @@
 """Modules that answer at once: they import no torch, and the command line's help imports next to nothing."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,3 +130,17 @@ def test_pictures_of_points_do_not_need_pyplot() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", probe], check=True)
+
+
+def test_openmp_is_told_before_it_is_loaded() -> None:
+    """It reads the variable once: when PyTorch is imported."""
+    script = (
+        "import os, sys\n"
+        "from gan_lab.cli import main\n"
+        "assert 'torch' not in sys.modules and 'GOMP_SPINCOUNT' not in os.environ\n"
+        "main(['activations', 'relu'], standalone_mode=False)\n"
+        "print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["True 10000"], done.stderr

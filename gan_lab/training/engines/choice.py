@@ -14,9 +14,9 @@ from gan_lab.training.engines.single import has_convolutions
 from gan_lab.utils.errors import ConfigurationError
 
 # Measured with torch 2.14 on two threads of an AMD EPYC (no AMX), nothing else running: a step of the ring's
-# MLPs, which are 14 layers and two turns, took 11.4 ms compiled and 19.1 eager with 8 seeds, 25.6 and 34.6
-# with 32; compiling took 26.4 s with an empty cache. Both are rounded to the safe side.
-SAVED_MS = 0.25  # per layer and turn
+# MLPs, which are 14 layers and two turns, took 3.3 ms compiled and 6.0 to 6.6 eager with 8 seeds, 13.2 and
+# 20.8 with 32; compiling took 26.4 s with an empty cache. Both are rounded to the safe side.
+SAVED_MS = 0.1  # per layer and turn
 COMPILING_S = 30.0
 MARGIN = 3  # whoever waits for a short run does not wait for a compiler
 FEWEST_SEEDS = 8  # fewer have not been measured
@@ -100,8 +100,8 @@ def compiling_repays(work: Work) -> bool:
     """Whether compiled steps on a CPU save the time of compiling them several times over.
 
     They save what lies between the operations, so as much with wide layers and many seeds as with few: it
-    grows with the number of layers. Among convolutions it was too little to count on (DCGAN 16x16: 0.8 to
-    1.7 ms of 15 a step) before those of images became products, which have not been measured on idle cores.
+    grows with the number of layers. Among convolutions it would repay after 40,000 steps (DCGAN 16x16: 10 ms
+    eager, 7.6 compiled; but with ELU, whose eager operation is slow here, 24 and 9 on one thread).
     """
     if work.engine != "vmap" or work.num_seeds < FEWEST_SEEDS or work.precision != torch.float32:
         return False

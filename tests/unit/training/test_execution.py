@@ -59,7 +59,7 @@ def test_auto_executes_eagerly_without_work_and_keeps_what_is_recorded_where_it_
 
 
 LAYERS = [nn.Linear(2, 2) for _ in range(14)]
-RING = Work(nn.Sequential(*LAYERS), "vmap", torch.float32, num_seeds=8, turns=30_000)
+RING = Work(nn.Sequential(*LAYERS), "vmap", torch.float32, num_seeds=8, turns=70_000)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,14 @@ RING = Work(nn.Sequential(*LAYERS), "vmap", torch.float32, num_seeds=8, turns=30
         ({"num_seeds": 64}, "compiled"),
         ({"turns": 20_000}, "eager"),  # experiment=activations_on_ring
         ({"turns": 6_000}, "eager"),  # the default number of steps
+        ({"turns": 60_000}, "eager"),
         ({"num_seeds": 7}, "eager"),
         ({"engine": "sequential"}, "eager"),
         ({"precision": torch.bfloat16}, "eager"),
         ({"draws": True}, "eager"),
         ({"template": nn.Sequential(*LAYERS, nn.Conv2d(1, 1, 3))}, "eager"),
         ({"template": nn.Sequential(*LAYERS[:7], *(nn.Identity() for _ in range(7)))}, "eager"),
-        ({"template": nn.Sequential(*LAYERS[:7]), "turns": 60_000}, "compiled"),
+        ({"template": nn.Sequential(*LAYERS[:7]), "turns": 140_000}, "compiled"),
     ],
     ids=repr,
 )
