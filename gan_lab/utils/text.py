@@ -50,11 +50,11 @@ def format_number(value: float | None, missing: str = "-", *, digits: int = 3, c
 
 
 def format_duration(seconds: float | None) -> str:
-    """Return "3 h": the largest of the units s, min, h and d of which there is at least one."""
+    """Return "85 s" or "3 h": the largest of the units s, min, h and d of which there are at least two."""
     if seconds is None:
         return ""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
+        if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
 

@@ -55,7 +55,7 @@ def test_state_step_and_score_of_every_run_are_shown(tmp_path: Path, monkeypatch
     (trains / "config.yaml").write_text(config.replace("primary: null", "primary: fid"))
     lines = shown([done, failed, trains, begins, tmp_path / "activation=tanh,lr=0.1-dddddddd"])
     assert lines == [
-        "run 3 of 5, about 1 min left",
+        "run 3 of 5, about 73 s left",
         "  activation, lr  state           steps   fid",
         "  elu, 0.1        finished  2,000/2,000  5.00",
         "  elu, 0.2        failed        0/2,000",

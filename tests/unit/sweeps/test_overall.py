@@ -24,7 +24,7 @@ def test_what_is_left_follows_from_the_steps_of_all_runs(tmp_path: Path) -> None
     folders = [run(tmp_path, "a", "finished", 2000), run(tmp_path, "b", "running", 500)]
     folders += [run(tmp_path, "c", "running", 1500), tmp_path / "pending"]
     # 4,000 of 8,000 steps took a minute.
-    assert overall(folders, [NOT_BEGUN] * 4, 60.0) == "1 of 4 runs ended, 2 training, about 1 min left"
+    assert overall(folders, [NOT_BEGUN] * 4, 60.0) == "1 of 4 runs ended, 2 training, about 60 s left"
     # Of c, 1,000 steps were there already: 3,000 of 7,000 took a minute.
     before = [NOT_BEGUN, NOT_BEGUN, Snapshot(1000, 2000, "interrupted"), NOT_BEGUN]
     assert overall(folders, before, 90.0) == "1 of 4 runs ended, 2 training, about 2 min left"

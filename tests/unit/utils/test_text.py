@@ -67,7 +67,7 @@ def test_words() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, ""), (-3, "0 s"), (59.4, "59 s"), (60, "1 min"), (7_300, "2 h"), (200_000, "2 d")],
+    [(None, ""), (-3, "0 s"), (59.4, "59 s"), (85, "85 s"), (120, "2 min"), (7_300, "2 h"), (200_000, "2 d")],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
