@@ -168,7 +168,7 @@ def _described(key: str, error: InstantiationException) -> GanLabError:
         cause = cause.__cause__
     if isinstance(cause, GanLabError):
         sentence = str(cause) if str(cause).startswith(key) else f"{key}: {cause}"
-        return type(cause)(truncate(sentence, 600))
+        return type(cause)(truncate(sentence, 900))  # a sentence of ours, which may name a long path thrice
     if cause is error:
         return ConfigurationError(f"{key}: {describe_error(error)}")
     problem = describe_error(error).split(", set env var")[0]
