@@ -70,6 +70,19 @@ def test_every_candidate_stands_in_a_table_with_its_score_and_interval(study: st
             assert f"{score(row['iqm'])} ({interval(row['interval'])})" in line
 
 
+@pytest.mark.parametrize("study", ["initialization_matters"])
+def test_a_table_has_a_column_for_each_setting(study: str) -> None:
+    table = SECTION[SECTION.index(f"experiment={study} ") :]
+    table = table[: table.index("\n\n", table.index("| --- |"))]
+    settings = report(study)["settings"]
+    for name in {row["name"] for setting in settings for row in setting["rows"]}:
+        (line,) = re.findall(rf"^\| {name} \|.*$", table, re.MULTILINE)
+        found = [{row["name"]: row for row in setting["rows"]}[name] for setting in settings]
+        assert [cell.strip() for cell in line.split("|")[2:-1]] == [
+            f"{score(row['iqm'])} ({interval(row['interval'])})" for row in found
+        ]
+
+
 def test_what_the_ring_showed_on_the_way_and_in_other_metrics() -> None:
     (setting,) = report("ring_fixed")["settings"]
     for name, values in setting["secondary"]["values"].items():
