@@ -70,7 +70,7 @@ def test_every_candidate_stands_in_a_table_with_its_score_and_interval(study: st
             assert f"{score(row['iqm'])} ({interval(row['interval'])})" in line
 
 
-@pytest.mark.parametrize("study", ["initialization_matters"])
+@pytest.mark.parametrize("study", ["initialization_matters", "learning_rate_sensitivity"])
 def test_a_table_has_a_column_for_each_setting(study: str) -> None:
     table = SECTION[SECTION.index(f"experiment={study} ") :]
     table = table[: table.index("\n\n", table.index("| --- |"))]
