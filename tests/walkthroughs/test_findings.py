@@ -122,6 +122,21 @@ def test_the_race_is_the_reports() -> None:
         assert line.endswith(f"out {', '.join(out)}; in {', '.join(done['in'])}")
 
 
+def test_the_discriminators_matter_more() -> None:
+    (setting,) = report("generator_vs_discriminator")["settings"]
+    grid = setting["grid"]
+    margin = dict(zip(grid["discriminators"], grid["discriminator_margin"], strict=True))
+    low, high = (f(margin[name] for name in ("leaky_relu", "prelu", "relu")) for f in (min, max))
+    assert f"come to {low:.3f} to {high:.3f}, elu, tanh and sigmoid to {margin['elu']:.3f}, " in TEXT
+    assert f"{margin['tanh']:.3f} and {margin['sigmoid']:.3f}. In the generator tanh is best" in TEXT
+    by_name = {row["name"]: row for row in setting["rows"]}
+    best = [by_name[f"tanh / {name}"] for name in ("relu", "prelu", "leaky_relu", "elu")]
+    low, high = (f(row["iqm"] for row in best) for f in (min, max))
+    p = max(row["p_holm"] for row in best)
+    assert f"{low:.3f} to {high:.3f}, better than relu in both ({score(by_name['relu']['iqm'])}; " in TEXT
+    assert f"p at most {p:.3f})" in TEXT
+
+
 def test_the_cost_is_that_of_a_fair_comparison() -> None:
     cost = report("cost")["settings"][0]["cost"]
     assert cost["fair"]
