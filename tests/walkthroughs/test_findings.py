@@ -60,7 +60,7 @@ def rows(study: str) -> dict[str, Any]:
     return {row["name"]: row for row in setting["rows"]} | {row["name"]: row for row in setting["unranked"]}
 
 
-@pytest.mark.parametrize("study", ["activations_on_digits", "ring_fixed"])
+@pytest.mark.parametrize("study", ["activations_on_digits", "ring_fixed", "activations_on_mnist"])
 def test_every_candidate_stands_in_a_table_with_its_score_and_interval(study: str) -> None:
     for name, row in rows(study).items():
         (line,) = re.findall(
@@ -120,6 +120,15 @@ def test_the_race_is_the_reports() -> None:
         )
         out = [f"{one['name']} (worse than {one['beaten_by']})" for one in done["out"]] or ["nobody"]
         assert line.endswith(f"out {', '.join(out)}; in {', '.join(done['in'])}")
+
+
+def test_classes_and_coverage_on_mnist() -> None:
+    for name, values in report("activations_on_mnist")["settings"][0]["secondary"]["values"].items():
+        assert re.search(
+            rf"^\| {name} .*\| {values['class_kl']:.2f} \| {values['coverage']:.2f} \|$",
+            SECTION,
+            re.MULTILINE,
+        )
 
 
 def test_the_discriminators_matter_more() -> None:
