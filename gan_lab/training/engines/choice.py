@@ -99,8 +99,8 @@ def choices_on_trial(config: EngineConfig, engine: str, execution: str) -> list[
 def compiling_repays(work: Work) -> bool:
     """Whether compiled steps on a CPU save the time of compiling them several times over.
 
-    They save what lies between the operations, so as much with wide layers and many seeds as with few: it
-    grows with the number of layers. Among convolutions it would repay after 40,000 steps (DCGAN 16x16: 10 ms
+    They save what lies between the operations, which grows with the number of layers, and less than in
+    proportion with that of seeds. Among convolutions it would repay after 40,000 steps (DCGAN 16x16: 10 ms
     eager, 7.6 compiled; but with ELU, whose eager operation is slow here, 24 and 9 on one thread).
     """
     if work.engine != "vmap" or work.num_seeds < FEWEST_SEEDS or work.precision != torch.float32:
